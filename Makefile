@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# The entry point: each target hands over to the part that owns the work.
+
+override O := $(abspath $(or $(strip $(O)),build))
+# Work that takes minutes uses all processors unless make was told a -j.
+jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
+sub = +@$(MAKE) --no-print-directory O=$(O)
+ULIB := $(sub) -C ulib
+SELFTESTS = $(sub) $(jobs) -C selftests
+
+.PHONY: all lib install uninstall clean deps check lint coverage fuzz bench demo docs help
+
+all:		## library, samples and benchmark programs (default)
+	$(ULIB) all
+
+lib:		## the library alone
+	$(ULIB) lib
+
+install:	## library, headers, pkg-config file
+	$(ULIB) install
+
+uninstall:	## remove what install has put there
+	$(ULIB) uninstall
+
+clean:		## remove all build output
+	rm -rf $(O)
+
+deps:		## install the Debian packages that building and testing need
+	@.ci/deps
+
+check: deps	## all tests, in every variant
+	$(sub) $(jobs) all
+	$(SELFTESTS) check
+
+lint: deps	## sparse, checkpatch, kernel-doc
+	$(ULIB) sparse
+	$(SELFTESTS) lint
+
+coverage: deps	## line coverage of the library by its unit tests
+	$(SELFTESTS) coverage
+
+fuzz: deps	## each fuzz target for FUZZ_SECONDS=60
+	$(SELFTESTS) fuzz
+
+bench:		## run the benchmarks
+	$(ULIB) run-bench
+
+demo: deps	## see it at work: a guest served by a sample
+	$(sub) $(jobs) all
+	$(SELFTESTS) demo
+
+docs: deps	## check kernel-doc, build the manual
+	$(SELFTESTS) kernel-doc
+	$(if $(wildcard Documentation/Makefile),$(sub) -C Documentation)
+
+help:		## this text
+	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@printf '%s\n' '' \
+	'  V=1            show commands' \
+	'  W=1            more warnings, which are not errors then' \
+	'  WERROR=0       warnings are not errors' \
+	'  C=1, C=2       sparse on what is compiled, on all' \
+	'  O=dir          build output (default: build)' \
+	'  PREFIX=dir     where to install (default: /usr/local), below DESTDIR' \
+	'  JSON=file      bench: results as JSON lines' \
+	"  TESTS=pattern  check: only these, e.g. 'gcc/% abi/%'" \
+	'  CC CFLAGS CPPFLAGS LDFLAGS are respected.'

@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# run-test.sh NAME: run one test for prove; its output is TAP. Names are
+#
+#   <variant>/unit/test_x    program $GM_BUILD/<variant>/unit/test_x
+#   valgrind/unit/test_x     the gcc variant's program under valgrind
+#   fuzz/fuzz_x              fuzz target, a short fixed run
+#   abi/x, integration/x     script $GM_SRC/selftests/abi/x, ...
+#
+# A test finds GM_SRC (source root), GM_BUILD (build root) and GM_TEST_TMP (a
+# directory of its own, removed afterwards).
+set -eu
+
+name=$1
+: "${GM_SRC:?}" "${GM_BUILD:?}"
+FUZZ_RUNS=${FUZZ_RUNS:-20000}
+
+GM_TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/guestmem.XXXXXX")
+export GM_SRC GM_BUILD GM_TEST_TMP
+trap 'rm -rf "$GM_TEST_TMP"' EXIT
+trap 'exit 130' INT TERM
+
+# The sanitizers' shadow memory needs the usual address space layout.
+fixed_layout()
+{
+	if setarch -R true 2>/dev/null; then
+		setarch -R "$@"
+	else
+		"$@"
+	fi
+}
+
+fuzz()
+{
+	echo 1..1
+	log=$GM_TEST_TMP/log
+	mkdir "$GM_TEST_TMP/corpus"
+	seeds=$GM_SRC/selftests/fuzz/${name#fuzz/}.corpus
+	[ -d "$seeds" ] || seeds=
+	# shellcheck disable=SC2086 # no seeds: no argument
+	if fixed_layout timeout 300 "$GM_BUILD/fuzz/$name" -runs="$FUZZ_RUNS" \
+		-seed=1 -verbosity=0 -print_final_stats=1 \
+		-artifact_prefix="$GM_BUILD/fuzz/" \
+		"$GM_TEST_TMP/corpus" $seeds > "$log" 2>&1; then
+		echo "ok 1 - $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs"
+	else
+		sed 's/^/# /' "$log"
+		echo "not ok 1 - $name"
+	fi
+}
+
+cd "$GM_TEST_TMP"
+rc=0
+case $name in
+valgrind/*)
+	# Tests fork: a leak or error in a child gives its exit status too.
+	timeout 300 valgrind --quiet --error-exitcode=99 --leak-check=full \
+		--errors-for-leak-kinds=definite --fair-sched=try \
+		"$GM_BUILD/gcc/${name#valgrind/}" || rc=$?
+	;;
+fuzz/*)
+	fuzz
+	;;
+*/unit/*)
+	fixed_layout timeout 120 "$GM_BUILD/$name" || rc=$?
+	;;
+*)
+	timeout 600 "$GM_SRC/selftests/$name" || rc=$?
+	;;
+esac
+if [ $rc -eq 124 ]; then
+	echo "Bail out! $name: timeout"
+fi
+exit $rc
