@@ -39,7 +39,7 @@ fuzz()
 	seeds=$GM_SRC/selftests/fuzz/${name#fuzz/}.corpus
 	[ -d "$seeds" ] || seeds=
 	# shellcheck disable=SC2086 # no seeds: no argument
-	if fixed_layout timeout 300 "$GM_BUILD/fuzz/$name" -runs="$FUZZ_RUNS" \
+	if fixed_layout timeout 300 "$GM_BUILD/$name" -runs="$FUZZ_RUNS" \
 		-seed=1 -verbosity=0 -print_final_stats=1 \
 		-artifact_prefix="$GM_BUILD/fuzz/" \
 		"$GM_TEST_TMP/corpus" $seeds > "$log" 2>&1; then

@@ -51,7 +51,7 @@ DIR_FLAGS :=
 $(B)/ulib/src/%.o: DIR_FLAGS := -fPIC -fvisibility=hidden -Wconversion
 
 compile = $(CC) $(GM_CPPFLAGS) $(CPPFLAGS) $(GM_CFLAGS) $(CFLAGS) $(DIR_FLAGS)
-link = $(CC) $(VARIANT_FLAGS) $(CFLAGS) $(LDFLAGS)
+link = $(CC) $(VARIANT_FLAGS) $(CFLAGS) $(VARIANT_LDFLAGS) $(LDFLAGS)
 # Sparse reads the GNU C of the headers; only its own type checks matter here.
 sparse = $(SPARSE) -Wsparse-error -Wbitwise -Wno-decl -std=gnu11 \
 	$(GM_CPPFLAGS) $(CPPFLAGS) $(DIR_SPARSE)
@@ -61,7 +61,7 @@ ifeq ($(V),1)
 msg = @:
 else
 Q := @
-msg = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(O)/%,%,$(patsubst $(srctree)/%,%,$(2)))')
+msg = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf '  %-7s %s\n' '$(1)' '$(patsubst $(srctree)/%,%,$(patsubst $(O)/%,%,$(2)))')
 endif
 
 .PHONY: all FORCE
