@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
 # Sums up an lcov trace: line coverage of all, and each file under `min` percent.
-/^SF:/	{ file = substr($0, 4); sub("^" top, "", file) }
-/^LF:/	{ found = substr($0, 4) }
-/^LH:/	{ hit = substr($0, 4) }
+BEGIN	{ FS = "[:,]" }
+/^SF:/	{ file = substr($0, 4); sub("^" top, "", file); found = hit = 0 }
+/^DA:/	{ found++; hit += $3 > 0 }
 /^end_of_record/ {
 	all_found += found
 	all_hit += hit

@@ -18,6 +18,8 @@ FUZZ_RUNS=${FUZZ_RUNS:-20000}
 
 GM_TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/guestmem.XXXXXX")
 export GM_SRC GM_BUILD GM_TEST_TMP
+# A test that calls make is no part of the make that runs the tests.
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL
 trap 'rm -rf "$GM_TEST_TMP"' EXIT
 trap 'exit 130' INT TERM
 

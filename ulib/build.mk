@@ -65,7 +65,7 @@ msg = $(if $(findstring s,$(firstword -$(MAKEFLAGS))),@:,@printf '  %-7s %s\n' '
 endif
 
 .PHONY: all FORCE
-all:
+all: ; @:
 
 # Objects are rebuilt when the compiler or a flag changes.
 $(B)/.flags: FORCE
