@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# probe-accel.sh KERNEL: print the value of QEMU's -accel for the kernel in
+# folder KERNEL (see fetch-kernel.sh). KVM only if it has really booted this
+# kernel once: a /dev/kvm that opens may still be unable to. The finding is
+# kept in KERNEL/accel. GM_ACCEL overrides it.
+set -eu
+
+kernel=${1:?usage: probe-accel.sh KERNEL}
+here=$(cd "$(dirname "$0")" && pwd)
+tcg=tcg,thread=multi
+
+if [ -n "${GM_ACCEL:-}" ]; then
+	echo "$GM_ACCEL"
+	exit 0
+fi
+if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
+	echo "$tcg"
+	exit 0
+fi
+exec 9> "$kernel/accel.lock"
+flock 9
+if [ -s "$kernel/accel" ]; then
+	cat "$kernel/accel"
+	exit 0
+fi
+
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+ulimit -c 0
+
+# A guest that does nothing but end with status 21.
+echo 'exit 21' > "$tmp/run.sh"
+"$here/mkinitramfs.sh" "$tmp/initramfs" "$kernel/modules" -- "$tmp/run.sh:run.sh"
+status=0
+timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config -display none \
+	-no-reboot -accel kvm -cpu max -machine q35 -m 256 -smp 2 \
+	-kernel "$kernel/vmlinux" -initrd "$tmp/initramfs" \
+	-append "console=ttyS0 quiet panic=-1" -serial null -serial null \
+	-device isa-debug-exit,iobase=0xf4,iosize=4 \
+	< /dev/null > /dev/null 2>&1 || status=$?
+if [ $status = $((21 << 1 | 1)) ]; then
+	echo kvm > "$kernel/accel"
+else
+	echo "$tcg" > "$kernel/accel"
+fi
+cat "$kernel/accel"
