@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * guestmem.h - all of libguestmem. Each header also stands alone.
+ */
+#ifndef GUESTMEM_H
+#define GUESTMEM_H
+
+#include <guestmem/access.h>
+#include <guestmem/addr.h>
+#include <guestmem/bitmap.h>
+#include <guestmem/compiler.h>
+#include <guestmem/copy.h>
+#include <guestmem/endian.h>
+#include <guestmem/error.h>
+#include <guestmem/fault.h>
+#include <guestmem/file.h>
+#include <guestmem/io.h>
+#include <guestmem/iov.h>
+#include <guestmem/map.h>
+#include <guestmem/mmap.h>
+#include <guestmem/object.h>
+#include <guestmem/perm.h>
+#include <guestmem/ref.h>
+#include <guestmem/region.h>
+#include <guestmem/slice.h>
+#include <guestmem/view.h>
+
+#endif /* GUESTMEM_H */

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * access.h - read and write guest memory by guest address.
+ *
+ * A range may span regions that are adjacent in the guest, wherever they are in
+ * the host. What is written is marked dirty, byte for byte. The errors of the
+ * exact functions:
+ *
+ *   -EFAULT     GM_ERR_GUEST_ADDR: nothing at the first address;
+ *               GM_ERR_PARTIAL: a hole on the way, with the address of the
+ *               hole and the counts; what is before it was moved
+ *   -EOVERFLOW  GM_ERR_GUEST_OVERFLOW or GM_ERR_PARTIAL: the range passes 2^64
+ *   -EACCES     GM_ERR_PERMISSION or GM_ERR_PARTIAL: read-only memory
+ *   others      a region's own, from its ops
+ *
+ * A view is one thread's own; other views of the same memory may be used at
+ * the same time.
+ */
+#ifndef GUESTMEM_ACCESS_H
+#define GUESTMEM_ACCESS_H
+
+#include <guestmem/endian.h>
+#include <guestmem/view.h>
+
+GM_BEGIN_DECLS
+
+/* What the inline functions below leave to a call. */
+GM_API int gm_view_read_slow(struct gm_view *v, gm_gpa_t gpa, void *buf,
+			     uint64_t n);
+GM_API int gm_view_write_slow(struct gm_view *v, gm_gpa_t gpa,
+			      const void *buf, uint64_t n);
+GM_API int gm_view_load_slow(struct gm_view *v, gm_gpa_t gpa, void *dst,
+			     uint64_t n, enum gm_order order);
+GM_API int gm_view_store_slow(struct gm_view *v, gm_gpa_t gpa, const void *src,
+			      uint64_t n, enum gm_order order);
+
+/**
+ * gm_view_read() - read all of @n bytes, or an object
+ * @v: the view
+ * @gpa: first byte
+ * @buf: where to
+ * @n: bytes; 0 succeeds anywhere
+ *
+ * 1, 2, 4 and 8 bytes that are aligned in guest memory are read in one access.
+ *
+ * Return: 0, or an error as the head of access.h lists them.
+ */
+GM_INLINE int gm_view_read(struct gm_view *v, gm_gpa_t gpa, void *buf,
+			   uint64_t n)
+{
+	uint64_t off;
+
+	if (gm_unlikely(!gm_view_seek(v, gm_gpa_raw(gpa), n, &off)))
+		return gm_view_read_slow(v, gpa, buf, n);
+	gm_copy_from_host(buf, v->hint.host + off, n);
+	return 0;
+}
+
+/**
+ * gm_view_write() - write all of @n bytes, or an object
+ * @v: the view
+ * @gpa: first byte
+ * @buf: what
+ * @n: bytes; 0 succeeds anywhere
+ *
+ * 1, 2, 4 and 8 bytes that are aligned in guest memory are written in one
+ * access.
+ *
+ * Return: 0, or an error as the head of access.h lists them.
+ */
+GM_INLINE int gm_view_write(struct gm_view *v, gm_gpa_t gpa, const void *buf,
+			    uint64_t n)
+{
+	uint64_t off;
+
+	if (gm_unlikely(!gm_view_seek(v, gm_gpa_raw(gpa), n, &off)))
+		return gm_view_write_slow(v, gpa, buf, n);
+	if (gm_unlikely(v->hint.dirty != NULL)) {
+		if (gm_bitmap_refuses_write(v->hint.dirty))
+			return gm_view_write_slow(v, gpa, buf, n);
+		gm_copy_to_host(v->hint.host + off, buf, n);
+		gm_bitmap_mark(v->hint.dirty, off, n);
+		return 0;
+	}
+	gm_copy_to_host(v->hint.host + off, buf, n);
+	return 0;
+}
+
+/**
+ * gm_view_read_some() - read as many bytes as there are
+ * @v: the view
+ * @gpa: first byte
+ * @buf: where to
+ * @n: bytes wanted
+ *
+ * Return: bytes read, up to the first hole; 0 if @n is 0; -EFAULT
+ * (GM_ERR_GUEST_ADDR) nothing at @gpa; a region's own error if it comes first.
+ */
+GM_API int64_t gm_view_read_some(struct gm_view *v, gm_gpa_t gpa, void *buf,
+				 uint64_t n);
+
+/**
+ * gm_view_write_some() - write as many bytes as fit
+ * @v: the view
+ * @gpa: first byte
+ * @buf: what
+ * @n: bytes
+ *
+ * Return: bytes written, up to the first hole or read-only memory; 0 if @n is
+ * 0; -EFAULT (GM_ERR_GUEST_ADDR) nothing at @gpa; -EACCES (GM_ERR_PERMISSION)
+ * it is read-only; a region's own error if it comes first.
+ */
+GM_API int64_t gm_view_write_some(struct gm_view *v, gm_gpa_t gpa,
+				  const void *buf, uint64_t n);
+
+/**
+ * gm_view_load() - atomic load
+ * @v: the view
+ * @gpa: first byte; its host address must be a multiple of @n
+ * @dst: where to, any alignment
+ * @n: 1, 2, 4 or 8
+ * @order: GM_RELAXED, GM_ACQUIRE or GM_SEQ_CST
+ *
+ * Return: 0; -EFAULT (GM_ERR_GUEST_ADDR); -EOVERFLOW (GM_ERR_GUEST_OVERFLOW);
+ * -EMSGSIZE (GM_ERR_FRAGMENTED) it straddles regions; -EINVAL
+ * (GM_ERR_MISALIGNED, GM_ERR_SIZE, GM_ERR_ORDER); a region's own.
+ */
+GM_INLINE int gm_view_load(struct gm_view *v, gm_gpa_t gpa, void *dst,
+			   uint64_t n, enum gm_order order)
+{
+	uint64_t off;
+
+	if (gm_unlikely(!gm_mem_size_is_atomic(n) ||
+			!gm_order_for_load(order) ||
+			!gm_view_seek(v, gm_gpa_raw(gpa), n, &off) ||
+			!gm_mem_is_aligned(v->hint.host + off, n)))
+		return gm_view_load_slow(v, gpa, dst, n, order);
+	gm_mem_load(dst, v->hint.host + off, n, order);
+	return 0;
+}
+
+/**
+ * gm_view_store() - atomic store
+ * @v: the view
+ * @gpa: first byte; its host address must be a multiple of @n
+ * @src: what, any alignment
+ * @n: 1, 2, 4 or 8
+ * @order: GM_RELAXED, GM_RELEASE or GM_SEQ_CST
+ *
+ * Return: as gm_view_load(); -EACCES (GM_ERR_PERMISSION).
+ */
+GM_INLINE int gm_view_store(struct gm_view *v, gm_gpa_t gpa, const void *src,
+			    uint64_t n, enum gm_order order)
+{
+	uint64_t off;
+
+	if (gm_unlikely(!gm_mem_size_is_atomic(n) ||
+			!gm_order_for_store(order) ||
+			!gm_view_seek(v, gm_gpa_raw(gpa), n, &off) ||
+			!gm_mem_is_aligned(v->hint.host + off, n) ||
+			gm_bitmap_refuses_write(v->hint.dirty)))
+		return gm_view_store_slow(v, gpa, src, n, order);
+	gm_mem_store(v->hint.host + off, src, n, order);
+	gm_bitmap_mark(v->hint.dirty, off, n);
+	return 0;
+}
+
+/*
+ * The same for an integer of each width:
+ *
+ *   gm_view_read_u32(v, gpa, &x)          any alignment, may straddle regions
+ *   gm_view_write_u32(v, gpa, x)
+ *   gm_view_load_u32(v, gpa, order, &x)   atomic, aligned
+ *   gm_view_store_u32(v, gpa, x, order)
+ *
+ * and in a fixed byte order, with native x:
+ *
+ *   gm_view_read_le32(v, gpa, &x)    gm_view_write_le32(v, gpa, x)
+ *   gm_view_read_be32(v, gpa, &x)    gm_view_write_be32(v, gpa, x)
+ */
+#define GM_DEFINE_VIEW_INT(bits) \
+GM_INLINE int gm_view_read_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				   uint##bits##_t *out) \
+{ \
+	return gm_view_read(v, gpa, out, sizeof(*out)); \
+} \
+GM_INLINE int gm_view_write_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				    uint##bits##_t x) \
+{ \
+	return gm_view_write(v, gpa, &x, sizeof(x)); \
+} \
+GM_INLINE int gm_view_load_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				   enum gm_order order, uint##bits##_t *out) \
+{ \
+	return gm_view_load(v, gpa, out, sizeof(*out), order); \
+} \
+GM_INLINE int gm_view_store_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				    uint##bits##_t x, enum gm_order order) \
+{ \
+	return gm_view_store(v, gpa, &x, sizeof(x), order); \
+}
+
+#define GM_DEFINE_VIEW_ENDIAN(name, native) \
+GM_INLINE int gm_view_read_##name(struct gm_view *v, gm_gpa_t gpa, \
+				  native *out) \
+{ \
+	gm_##name##_t x; \
+	int ret = gm_view_read(v, gpa, &x, sizeof(x)); \
+	if (gm_likely(!ret)) \
+		*out = gm_##name##_to_cpu(x); \
+	return ret; \
+} \
+GM_INLINE int gm_view_write_##name(struct gm_view *v, gm_gpa_t gpa, native x) \
+{ \
+	gm_##name##_t fixed = gm_cpu_to_##name(x); \
+	return gm_view_write(v, gpa, &fixed, sizeof(fixed)); \
+}
+
+GM_DEFINE_VIEW_INT(8)
+GM_DEFINE_VIEW_INT(16)
+GM_DEFINE_VIEW_INT(32)
+GM_DEFINE_VIEW_INT(64)
+GM_DEFINE_VIEW_ENDIAN(le16, uint16_t)
+GM_DEFINE_VIEW_ENDIAN(le32, uint32_t)
+GM_DEFINE_VIEW_ENDIAN(le64, uint64_t)
+GM_DEFINE_VIEW_ENDIAN(be16, uint16_t)
+GM_DEFINE_VIEW_ENDIAN(be32, uint32_t)
+GM_DEFINE_VIEW_ENDIAN(be64, uint64_t)
+
+/**
+ * gm_view_read_from() - fill from a source, as far as one call brings it
+ * @v: the view
+ * @gpa: first byte to fill
+ * @src: the source
+ * @n: bytes wanted; cut at the first hole, and after GM_IO_BATCH regions
+ *
+ * Return: bytes read; 0 if @n is 0 or the source is at its end; -EFAULT
+ * (GM_ERR_GUEST_ADDR), -EACCES (GM_ERR_PERMISSION) at the first byte; the
+ * source's own error (fd: GM_ERR_IO).
+ */
+GM_API int64_t gm_view_read_from(struct gm_view *v, gm_gpa_t gpa,
+				 struct gm_source *src, uint64_t n);
+
+/**
+ * gm_view_read_exact_from() - fill from a source, all of it
+ * @v: the view
+ * @gpa: first byte to fill
+ * @src: the source
+ * @n: bytes
+ *
+ * The whole range is checked before the source is touched.
+ *
+ * Return: 0; -ENODATA (GM_ERR_UNEXPECTED_END with the counts) the source ended;
+ * -EFAULT, -EOVERFLOW, -EACCES with nothing read; the source's own error.
+ */
+GM_API int gm_view_read_exact_from(struct gm_view *v, gm_gpa_t gpa,
+				   struct gm_source *src, uint64_t n);
+
+/**
+ * gm_view_write_to() - drain to a sink, as far as one call brings it
+ * @v: the view
+ * @gpa: first byte
+ * @sink: the sink
+ * @n: bytes wanted; cut at the first hole, and after GM_IO_BATCH regions
+ *
+ * Return: bytes written; 0 if @n is 0 or the sink takes no more; -EFAULT
+ * (GM_ERR_GUEST_ADDR) at the first byte; the sink's own error (fd: GM_ERR_IO).
+ */
+GM_API int64_t gm_view_write_to(struct gm_view *v, gm_gpa_t gpa,
+				struct gm_sink *sink, uint64_t n);
+
+/**
+ * gm_view_write_all_to() - drain to a sink, all of it
+ * @v: the view
+ * @gpa: first byte
+ * @sink: the sink
+ * @n: bytes
+ *
+ * The whole range is checked before the sink is touched.
+ *
+ * Return: 0; -ENOSPC (GM_ERR_WRITE_ZERO with the counts) the sink took no more;
+ * -EFAULT, -EOVERFLOW with nothing written; the sink's own error.
+ */
+GM_API int gm_view_write_all_to(struct gm_view *v, gm_gpa_t gpa,
+				struct gm_sink *sink, uint64_t n);
+
+/**
+ * gm_view_mark() - bytes were written through a pointer or by a system call
+ * @v: the view
+ * @gpa: first byte
+ * @n: bytes; those in no region are ignored
+ */
+GM_API void gm_view_mark(struct gm_view *v, gm_gpa_t gpa, uint64_t n);
+
+GM_END_DECLS
+
+#endif /* GUESTMEM_ACCESS_H */

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * error.h - what went wrong, exactly.
+ *
+ * Functions of this library return 0 or a count, or a negative errno. The
+ * errno says what class of thing happened; gm_error_last() says which of the
+ * things in that class, and with what values. It is filled on failure only.
+ */
+#ifndef GUESTMEM_ERROR_H
+#define GUESTMEM_ERROR_H
+
+#include <guestmem/compiler.h>
+
+GM_BEGIN_DECLS
+
+/**
+ * enum gm_error_kind - the exact kind of a failure
+ * @GM_ERR_NONE: nothing has failed in this thread yet
+ * @GM_ERR_GUEST_ADDR: EFAULT; no region at guest address @addr
+ * @GM_ERR_GUEST_OVERFLOW: EOVERFLOW; guest range @addr, @len passes 2^64
+ * @GM_ERR_OUT_OF_BOUNDS: ERANGE; offset @addr, @len outside an object of
+ *	@expected bytes (or elements)
+ * @GM_ERR_OVERFLOW: EOVERFLOW; @addr + @len can't be represented
+ * @GM_ERR_TOO_BIG: EOVERFLOW; @addr elements of @len bytes can't be represented
+ * @GM_ERR_MISALIGNED: EINVAL; address @addr is no multiple of @len
+ * @GM_ERR_PARTIAL: the cause's errno; @completed of @expected bytes were
+ *	moved, @addr is where it stopped
+ * @GM_ERR_IO: the system call's errno; @addr, @len say where
+ * @GM_ERR_UNEXPECTED_END: ENODATA; a source ended after @completed of
+ *	@expected bytes
+ * @GM_ERR_WRITE_ZERO: ENOSPC; a sink took no more after @completed of
+ *	@expected bytes
+ * @GM_ERR_BACKEND_RANGE: EIO; a region's own ops gave @completed bytes where
+ *	@expected were asked for
+ * @GM_ERR_NO_HOST_ADDR: EOPNOTSUPP; guest memory at @addr has no host address
+ * @GM_ERR_CALLBACK_RANGE: ERANGE; a callback claims @completed of at most
+ *	@expected bytes
+ * @GM_ERR_PERMISSION: EACCES; @addr, @len does not allow this access
+ * @GM_ERR_FRAGMENTED: EMSGSIZE; @addr, @len is not one piece; the first has
+ *	@completed bytes
+ * @GM_ERR_ARRAY_SMALL: EMSGSIZE; @expected entries are needed, room was for
+ *	@completed
+ * @GM_ERR_NO_REGION: ENOENT; no region with exactly @addr, @len; EINVAL where a
+ *	map without regions was asked for
+ * @GM_ERR_OVERLAP: EEXIST; region @addr, @len meets one that is there
+ * @GM_ERR_UNSORTED: EINVAL; region @addr comes after a higher one
+ * @GM_ERR_ZERO_LENGTH: EINVAL; an object of length 0
+ * @GM_ERR_POINTER: EINVAL; host address @addr is not aligned to a page
+ * @GM_ERR_MAP_FIXED: EINVAL; MAP_FIXED would replace what is mapped there
+ * @GM_ERR_MMAP: mmap's errno; no mapping of @len bytes
+ * @GM_ERR_FILE_RANGE: ERANGE; file range @addr, @len ends past the file's end,
+ *	which is at @expected
+ * @GM_ERR_OPTION: EINVAL, E2BIG or EOPNOTSUPP; an option that is unknown, does
+ *	not go with another, or isn't to be had here; @addr is its offset in the
+ *	options struct
+ * @GM_ERR_NUMA: ENODEV; no memory on NUMA node @addr
+ * @GM_ERR_HUGE: ENOMEM; not enough free huge pages for @len bytes
+ * @GM_ERR_MEMORY: ENOMEM; no memory for @len bytes of the library's own
+ * @GM_ERR_ORDER: EINVAL; @addr is no memory order that this access can have
+ * @GM_ERR_SIZE: EINVAL; @addr is no size that this access can have
+ * @GM_ERR_FAULT: EIO; the memory behind region @addr, @len went away
+ *
+ * New kinds are added at the end; the numbers are ABI.
+ */
+enum gm_error_kind {
+	GM_ERR_NONE,
+	GM_ERR_GUEST_ADDR,
+	GM_ERR_GUEST_OVERFLOW,
+	GM_ERR_OUT_OF_BOUNDS,
+	GM_ERR_OVERFLOW,
+	GM_ERR_TOO_BIG,
+	GM_ERR_MISALIGNED,
+	GM_ERR_PARTIAL,
+	GM_ERR_IO,
+	GM_ERR_UNEXPECTED_END,
+	GM_ERR_WRITE_ZERO,
+	GM_ERR_BACKEND_RANGE,
+	GM_ERR_NO_HOST_ADDR,
+	GM_ERR_CALLBACK_RANGE,
+	GM_ERR_PERMISSION,
+	GM_ERR_FRAGMENTED,
+	GM_ERR_ARRAY_SMALL,
+	GM_ERR_NO_REGION,
+	GM_ERR_OVERLAP,
+	GM_ERR_UNSORTED,
+	GM_ERR_ZERO_LENGTH,
+	GM_ERR_POINTER,
+	GM_ERR_MAP_FIXED,
+	GM_ERR_MMAP,
+	GM_ERR_FILE_RANGE,
+	GM_ERR_OPTION,
+	GM_ERR_NUMA,
+	GM_ERR_HUGE,
+	GM_ERR_MEMORY,
+	GM_ERR_ORDER,
+	GM_ERR_SIZE,
+	GM_ERR_FAULT,
+};
+
+/**
+ * struct gm_error - one failure with its values
+ * @kind: which kind; its description says what the values below mean
+ * @err: the negative errno that was returned
+ * @addr: guest address, offset or other subject
+ * @len: bytes concerned
+ * @expected: how much was asked for
+ * @completed: how much was done
+ * @reserved: zero
+ *
+ * Values that a kind does not name are 0.
+ */
+struct gm_error {
+	enum gm_error_kind kind;
+	int err;
+	uint64_t addr;
+	uint64_t len;
+	uint64_t expected;
+	uint64_t completed;
+	uint64_t reserved[3];
+};
+
+/**
+ * gm_error_last() - the last failure in the calling thread
+ *
+ * Return: never NULL; good until the thread's next call that fails, or its end.
+ */
+GM_API const struct gm_error *gm_error_last(void);
+
+/**
+ * gm_error_clear() - forget the calling thread's last failure
+ *
+ * Afterwards gm_error_last() has kind GM_ERR_NONE.
+ */
+GM_API void gm_error_clear(void);
+
+/**
+ * gm_error_kind_name() - short English name of a kind
+ * @kind: the kind
+ *
+ * Return: a constant string; "unknown" for a number that is no kind.
+ */
+GM_API const char *gm_error_kind_name(enum gm_error_kind kind);
+
+/**
+ * gm_error_format() - write a failure as one line of text
+ * @e: the failure
+ * @buf: where to
+ * @size: bytes at @buf; the text is cut to fit and always ends in 0 if @size > 0
+ *
+ * Return: length of the whole text, without the final 0, as snprintf() has it.
+ */
+GM_API int gm_error_format(const struct gm_error *e, char *buf, size_t size);
+
+/**
+ * gm_error_set() - record a failure (for backends and device code)
+ * @err: negative errno
+ * @kind: its kind
+ * @addr: see struct gm_error
+ * @len: see struct gm_error
+ *
+ * Return: @err, so that "return gm_error_set(...)" does both.
+ */
+GM_API int gm_error_set(int err, enum gm_error_kind kind, uint64_t addr,
+			uint64_t len);
+
+/**
+ * gm_error_set_counts() - record a failure that has counts
+ * @err: negative errno
+ * @kind: its kind
+ * @addr: see struct gm_error
+ * @len: see struct gm_error
+ * @expected: see struct gm_error
+ * @completed: see struct gm_error
+ *
+ * Return: @err.
+ */
+GM_API int gm_error_set_counts(int err, enum gm_error_kind kind, uint64_t addr,
+			       uint64_t len, uint64_t expected,
+			       uint64_t completed);
+
+GM_END_DECLS
+
+#endif /* GUESTMEM_ERROR_H */

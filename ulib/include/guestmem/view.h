@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * view.h - what a device holds while it touches guest memory.
+ *
+ * A view is a map and a hint: a copy of what the region hit last looks like,
+ * so that the next access to it is one subtraction and two comparisons away
+ * from the memory itself. It lives on the stack or in a queue's struct, costs
+ * nothing to make, and is one thread's own; any number of views look at one
+ * map. All access to guest memory by address takes a view (access.h, iov.h).
+ */
+#ifndef GUESTMEM_VIEW_H
+#define GUESTMEM_VIEW_H
+
+#include <guestmem/map.h>
+
+GM_BEGIN_DECLS
+
+/**
+ * struct gm_view - one thread's window on a guest's memory
+ * @hint: what was hit last; length 0 at first; never a region that is mapped on
+ *	demand
+ * @map: the map, borrowed
+ * @reserved: zero
+ *
+ * Inline functions know this layout: it is ABI. All fields are the library's.
+ */
+struct gm_view {
+	struct gm_extent hint;
+	const struct gm_map *map;
+	uint64_t reserved[3];
+};
+
+GM_STATIC_ASSERT(sizeof(struct gm_view) == 64, "ABI");
+
+/**
+ * gm_view_init() - look at a map
+ * @v: caller's storage; nothing needs to be undone
+ * @m: the map, which must outlive the view's use
+ */
+GM_INLINE void gm_view_init(struct gm_view *v, const struct gm_map *m)
+{
+	struct gm_view init = { { 0, 0, NULL, NULL }, m, { 0, 0, 0 } };
+
+	*v = init;
+}
+
+/**
+ * gm_view_map() - the physical memory behind a view
+ * @v: the view
+ *
+ * Return: its map, borrowed; NULL if addresses go through an IOMMU first.
+ */
+GM_INLINE const struct gm_map *gm_view_map(const struct gm_view *v)
+{
+	return v->map;
+}
+
+/* Is [gpa, gpa + n) inside the hint? Then @off is where. Never gpa + n. */
+GM_CORE bool gm_view_hit(const struct gm_view *v, uint64_t gpa, uint64_t n,
+			 uint64_t *off)
+{
+	*off = gpa - v->hint.base;
+	return *off < v->hint.len && n <= v->hint.len - *off;
+}
+
+/* The same, after a look into the map if the hint isn't it. */
+GM_CORE bool gm_view_seek(struct gm_view *v, uint64_t gpa, uint64_t n,
+			  uint64_t *off)
+{
+	const struct gm_extent *e;
+
+	if (gm_likely(gm_view_hit(v, gpa, n, off)))
+		return true;
+	e = gm_map_lookup(v->map, gpa);
+	if (gm_unlikely(!e || !e->host))
+		return false;
+	v->hint = *e;
+	return gm_view_hit(v, gpa, n, off);
+}
+
+/**
+ * gm_view_check_range() - can a device access all bytes of a range?
+ * @v: the view
+ * @gpa: first byte
+ * @len: bytes; 0 is fine anywhere
+ * @perm: how; GM_PERM_NONE asks for presence alone
+ *
+ * Return: 0; -EFAULT (GM_ERR_GUEST_ADDR) with the first address that isn't
+ * there; -EOVERFLOW (GM_ERR_GUEST_OVERFLOW); -EACCES (GM_ERR_PERMISSION).
+ */
+GM_API int gm_view_check_range(struct gm_view *v, gm_gpa_t gpa, gm_size_t len,
+			       enum gm_perm perm);
+
+/**
+ * gm_view_slice() - a range in one piece
+ * @v: the view
+ * @gpa: first byte
+ * @len: bytes; 0 gives an empty slice if @gpa is in some region
+ * @perm: what will be done with it
+ * @out: the slice, good while the map is
+ *
+ * Hold it for what is accessed often, such as a ring: access through it has no
+ * lookup at all.
+ *
+ * Return: 0; -EFAULT (GM_ERR_GUEST_ADDR); -EOVERFLOW (GM_ERR_GUEST_OVERFLOW);
+ * -EMSGSIZE (GM_ERR_FRAGMENTED) all there, but in more than one piece; -EACCES
+ * (GM_ERR_PERMISSION).
+ */
+GM_API int gm_view_slice(struct gm_view *v, gm_gpa_t gpa, gm_size_t len,
+			 enum gm_perm perm, struct gm_slice *out);
+
+/**
+ * struct gm_slices - walks a range, slice by slice
+ * @view: the view
+ * @gpa: next byte
+ * @left: bytes to go
+ * @perm: what the slices are for
+ * @stop_on_error: after a first slice, an error is the end
+ *
+ * for (gm_slices_init(&it, v, gpa, n, perm); gm_slices_next(&it, &s) > 0; )
+ */
+struct gm_slices {
+	struct gm_view *view;
+	uint64_t gpa;
+	uint64_t left;
+	enum gm_perm perm;
+	bool stop_on_error;
+	bool started;
+};
+
+/**
+ * gm_slices_init() - begin to walk a range
+ * @it: caller's storage
+ * @v: the view
+ * @gpa: first byte
+ * @len: bytes
+ * @perm: what the slices are for
+ */
+GM_API void gm_slices_init(struct gm_slices *it, struct gm_view *v,
+			   gm_gpa_t gpa, gm_size_t len, enum gm_perm perm);
+
+/**
+ * gm_slices_init_stop() - begin to walk a range as far as it goes
+ * @it: caller's storage
+ * @v: the view
+ * @gpa: first byte
+ * @len: bytes
+ * @perm: what the slices are for
+ *
+ * Like gm_slices_init(), but an error after the first slice ends the walk
+ * without telling.
+ */
+GM_API void gm_slices_init_stop(struct gm_slices *it, struct gm_view *v,
+				gm_gpa_t gpa, gm_size_t len,
+				enum gm_perm perm);
+
+/**
+ * gm_slices_next() - next slice of the range
+ * @it: the walk
+ * @out: the slice, never empty; adjacent regions are separate slices
+ *
+ * Without an error, the slices' lengths add up to the range's.
+ *
+ * Return: 1; 0 at the end; -EFAULT (GM_ERR_GUEST_ADDR), -EOVERFLOW
+ * (GM_ERR_GUEST_OVERFLOW) and -EACCES (GM_ERR_PERMISSION), after which there
+ * is no more.
+ */
+GM_API int gm_slices_next(struct gm_slices *it, struct gm_slice *out);
+
+/**
+ * gm_view_try_access() - call a function for each piece of a range
+ * @v: the view
+ * @gpa: first byte
+ * @count: bytes
+ * @fn: is given the bytes done so far, the piece's length, its offset in its
+ *	region, the region and @ctx. It returns how many bytes it did, 0 to
+ *	stop, or a negative errno. Less than the piece is fine: the walk goes
+ *	on from there.
+ * @ctx: for @fn
+ *
+ * Return: bytes done, up to the first hole; what @fn returned if negative;
+ * -EFAULT (GM_ERR_GUEST_ADDR) nothing at @gpa; -ERANGE (GM_ERR_CALLBACK_RANGE)
+ * @fn claims more than its piece; -EOVERFLOW (GM_ERR_GUEST_OVERFLOW) the range
+ * passes 2^64, all before it done.
+ */
+GM_API int64_t gm_view_try_access(struct gm_view *v, gm_gpa_t gpa,
+				  gm_size_t count,
+				  int64_t (*fn)(void *ctx, uint64_t done,
+						uint64_t len, gm_roff_t off,
+						struct gm_region *r),
+				  void *ctx);
+
+GM_END_DECLS
+
+#endif /* GUESTMEM_VIEW_H */
