@@ -78,7 +78,7 @@ show_logs()
 	for log; do
 		[ -s "$log" ] || continue
 		note "$log:"
-		tail -n 25 "$log" | tr -d '\r' | sed 's/^/#   /'
+		tail -n 25 "$log" | tr -d '\r' | awk '{ print "#   " $0 }'
 	done
 }
 

@@ -9,7 +9,7 @@ set -eu
 . "$here/blk.sh"
 
 tap_plan 19
-blk_prepare blk.sh SLICES=
+blk_prepare blk.sh
 blk_device_start
 # shellcheck disable=SC2046 # a list of arguments
 vm_start $(blk_disk device.sock 04) || bail_out "the guest does not boot"

@@ -6,6 +6,7 @@
 #   vm_prepare SCRIPT [SOURCE:PATH...]   the guest will run SCRIPT (see guest/)
 #   vm_start QEMU_ARGUMENT...            boot it
 #   vm_expect LINE                       wait until the guest has reported it
+#   vm_command COMMAND                   give QEMU's monitor a command
 #   vm_wait                              wait for its end; its exit status
 #   vm_kill                              what a power failure is to it
 #   vm_result KEY                        value of the line KEY=value it reported
@@ -27,7 +28,7 @@ vm_prepare()
 	local script=$1
 
 	shift
-	stage "getting the guest's kernel"
+	stage_end
 	"$here/fetch-kernel.sh" "$vm_kernel"
 	vm_accel=$("$here/probe-accel.sh" "$vm_kernel")
 	# shellcheck disable=SC2086 # a list of modules
@@ -37,7 +38,9 @@ vm_prepare()
 
 vm_launch()
 {
-	rm -f report console qemu.pid
+	rm -f report console qemu.pid monitor
+	mkfifo monitor
+	exec {vm_monitor}<> monitor
 	timeout --foreground -k 5 "$VM_SECONDS" qemu-system-x86_64 \
 		-nodefaults -no-user-config -display none -no-reboot \
 		-pidfile qemu.pid -accel "$vm_accel" -cpu max -smp 2 \
@@ -46,8 +49,8 @@ vm_launch()
 		-kernel "$vm_kernel/vmlinux" -initrd initramfs \
 		-append "console=ttyS0 quiet panic=-1 $VM_APPEND" \
 		-serial file:console -serial file:report \
-		-device isa-debug-exit,iobase=0xf4,iosize=4 \
-		"$@" < /dev/null > qemu.log 2>&1 &
+		-device isa-debug-exit,iobase=0xf4,iosize=4 -monitor stdio \
+		"$@" < monitor > qemu.log 2>&1 &
 	vm_pid=$!
 }
 
@@ -96,6 +99,12 @@ vm_expect()
 	note "the guest did not report: $1"
 	show_logs report qemu.log console
 	return 1
+}
+
+# Its answer goes to qemu.log.
+vm_command()
+{
+	echo "$*" >&"$vm_monitor"
 }
 
 # The guest's own stages are its report's lines stage=TEXT.

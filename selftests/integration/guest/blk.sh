@@ -70,7 +70,7 @@ queues()
 ours=$(disk 04)
 files "$ours"
 raw "$ours"
-if [ -n "$SLICES" ]; then
+if [ -n "${SLICES:-}" ]; then
 	peer=$(disk 05)
 	blkload fill "$peer" "$RAW_OFFSET" "$RAW_LENGTH" "$SEED"
 	stage "measuring"
