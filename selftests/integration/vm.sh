@@ -110,7 +110,11 @@ vm_command()
 # The guest's own stages are its report's lines stage=TEXT.
 vm_show_stage()
 {
-	[ ! -t 2 ] || stage "$(sed -n 's/^stage=/guest: /p' report 2>/dev/null | tail -n 1)"
+	local text
+
+	[ -t 2 ] || return 0
+	text=$(sed -n 's/^stage=/guest: /p' report 2>/dev/null | tail -n 1) || true
+	stage "${text:-booting the guest}"
 }
 
 # The guest's exit status; 124: its time was over; 125: it ended without one.
