@@ -34,12 +34,17 @@ ulimit -c 0
 echo 'exit 21' > "$tmp/run.sh"
 "$here/mkinitramfs.sh" "$tmp/initramfs" "$kernel/modules" -- "$tmp/run.sh:run.sh"
 status=0
-timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config -display none \
-	-no-reboot -accel kvm -cpu max -machine q35 -m 256 -smp 2 \
-	-kernel "$kernel/vmlinux" -initrd "$tmp/initramfs" \
-	-append "console=ttyS0 quiet panic=-1" -serial null -serial null \
-	-device isa-debug-exit,iobase=0xf4,iosize=4 \
-	< /dev/null > /dev/null 2>&1 || status=$?
+# The braces silence the shell too, which would tell of QEMU's abort.
+{
+	timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config \
+		-display none -no-reboot -accel kvm -cpu max -machine q35 \
+		-m 256 -smp 2 -kernel "$kernel/vmlinux" \
+		-initrd "$tmp/initramfs" \
+		-append "console=ttyS0 quiet panic=-1" \
+		-serial null -serial null \
+		-device isa-debug-exit,iobase=0xf4,iosize=4 \
+		< /dev/null || status=$?
+} > /dev/null 2>&1
 if [ $status = $((21 << 1 | 1)) ]; then
 	echo kvm > "$kernel/accel"
 else
