@@ -74,7 +74,8 @@ mib()
 show_rates()
 {
 	echo
-	echo "Rates, MB/s (one guest, $SLICES slices of $SLICE_MS ms each, in turns)"
+	echo "Rates in MB/s (one guest, $SLICES slices of $SLICE_MS ms each, in turns;"
+	echo "differences of less than a tenth are noise)"
 	sed -n 's/^rate\.\([^.]*\)\.\([01]\)=/\1 \2 /p' report | awk '
 	BEGIN {
 		printf "  %-16s %15s %20s %8s\n", "", "vhost-user-blk",
@@ -89,6 +90,8 @@ show_rates()
 	}'
 }
 
+verdict=
+defer '[ -n "$verdict" ] || echo "FAIL: the demo did not get to its end"'
 blk_prepare blk.sh SLICES=$SLICES SLICE_MS=$SLICE_MS
 blk_device_start
 blk_peer_start
@@ -111,7 +114,9 @@ show_rates
 echo
 if [ "$checks_failed" != 0 ]; then
 	show_logs device.log peer.log
-	echo "FAIL: $checks_failed of $checks_done checks, after $SECONDS s"
+	verdict="FAIL: $checks_failed of $checks_done checks, after $SECONDS s"
+	echo "$verdict"
 	exit 1
 fi
-echo "PASS: $checks_done checks in $SECONDS s"
+verdict="PASS: $checks_done checks in $SECONDS s"
+echo "$verdict"
