@@ -77,7 +77,7 @@ GM_STATIC_ASSERT(sizeof(struct gm_bitmap) == 120, "ABI");
  *
  * @bytes is rounded up to whole pages.
  *
- * Return: 0; -EINVAL (GM_ERR_OPTION) @page_size is no power of two; -ENOMEM
+ * Return: 0; -EINVAL (GM_ERR_SIZE) @page_size is no power of two; -ENOMEM
  * (GM_ERR_MEMORY).
  */
 GM_API int gm_bitmap_new(uint64_t bytes, uint64_t page_size,

@@ -28,8 +28,10 @@ GM_BEGIN_DECLS
  * struct gm_mmap_opts - how a region's memory is to be
  * @sz: sizeof(struct gm_mmap_opts)
  * @flags: GM_MMAP_*
- * @prot: PROT_READ and PROT_WRITE; 0: both, or PROT_READ with GM_MMAP_READ_ONLY
- * @map_flags: MAP_* to add; MAP_FIXED and MAP_FIXED_NOREPLACE are refused
+ * @prot: PROT_READ, or PROT_READ and PROT_WRITE; 0: both, or PROT_READ with
+ *	GM_MMAP_READ_ONLY. Without PROT_WRITE the region is read-only.
+ * @map_flags: MAP_* to add; MAP_FIXED and MAP_FIXED_NOREPLACE are refused, and
+ *	MAP_HUGETLB (see huge_size)
  * @file: map this file (the region takes a reference); NULL: none
  * @file_off: offset in @file, a multiple of its page size
  * @addr: the caller's own mapping, aligned to a page, of at least the region's

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * access.c - reads and writes that are not one inline step: over several
+ * regions, into memory mapped on demand, and those that fail.
+ */
+#include <errno.h>
+
+#include "internal.h"
+
+/* What is done to each piece of a range; returns its length or an error. */
+typedef int64_t (*step_fn)(struct gm_slice s, void *buf);
+
+static inline int64_t step_read(struct gm_slice s, void *buf)
+{
+	return gm_slice_read_some(s, 0, buf, s.len);
+}
+
+static inline int64_t step_write(struct gm_slice s, void *buf)
+{
+	return gm_slice_write_some(s, 0, buf, s.len);
+}
+
+/*
+ * One loop for both directions: the step is a constant to the compiler. Returns
+ * bytes done; with less than @n, @err is why.
+ */
+static inline __attribute__((always_inline)) uint64_t
+walk(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n, enum gm_perm perm,
+     step_fn step, int *err)
+{
+	struct gm_slices it;
+	struct gm_slice s;
+	uint64_t done = 0;
+	int64_t ret;
+
+	gm_slices_init(&it, v, gpa, n, perm);
+	while ((ret = gm_slices_next(&it, &s)) > 0) {
+		ret = step(s, (uint8_t *)buf + done);
+		if (ret < 0)
+			break;
+		done += (uint64_t)ret;
+	}
+	*err = (int)ret;
+	return done;
+}
+
+static uint64_t walk_read(struct gm_view *v, gm_gpa_t gpa, void *buf,
+			  uint64_t n, int *err)
+{
+	return walk(v, gpa, buf, n, GM_PERM_READ, step_read, err);
+}
+
+static uint64_t walk_write(struct gm_view *v, gm_gpa_t gpa, const void *buf,
+			   uint64_t n, int *err)
+{
+	/* step_write() does not write to it. */
+	return walk(v, gpa, (void *)(uintptr_t)buf, n, GM_PERM_WRITE,
+		    step_write, err);
+}
+
+static int exact(gm_gpa_t gpa, uint64_t n, uint64_t done, int err)
+{
+	if (done == n)
+		return 0;
+	return gm_error_make_partial(err, gm_gpa_raw(gpa) + done, n, done);
+}
+
+int gm_view_read_slow(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n)
+{
+	int err;
+	uint64_t done = walk_read(v, gpa, buf, n, &err);
+
+	return exact(gpa, n, done, err);
+}
+
+int gm_view_write_slow(struct gm_view *v, gm_gpa_t gpa, const void *buf,
+		       uint64_t n)
+{
+	int err;
+	uint64_t done = walk_write(v, gpa, buf, n, &err);
+
+	return exact(gpa, n, done, err);
+}
+
+int64_t gm_view_read_some(struct gm_view *v, gm_gpa_t gpa, void *buf,
+			  uint64_t n)
+{
+	int err;
+	uint64_t done = walk_read(v, gpa, buf, n, &err);
+
+	return done ? (int64_t)done : err;
+}
+
+int64_t gm_view_write_some(struct gm_view *v, gm_gpa_t gpa, const void *buf,
+			   uint64_t n)
+{
+	int err;
+	uint64_t done = walk_write(v, gpa, buf, n, &err);
+
+	return done ? (int64_t)done : err;
+}
+
+/* The piece that an atomic access is about. */
+static int atomic_slice(struct gm_view *v, gm_gpa_t gpa, uint64_t n,
+			enum gm_perm perm, struct gm_slice *out)
+{
+	if (!gm_mem_size_is_atomic(n))
+		return gm_error_set(-EINVAL, GM_ERR_SIZE, n, 0);
+	return gm_view_slice(v, gpa, n, perm, out);
+}
+
+/* The caller knows guest addresses, not offsets in a slice. */
+static int atomic_error(int err, gm_gpa_t gpa, uint64_t n)
+{
+	if (err && gm_error_last()->kind == GM_ERR_MISALIGNED)
+		return gm_error_set(err, GM_ERR_MISALIGNED, gm_gpa_raw(gpa),
+				    n);
+	return err;
+}
+
+int gm_view_load_slow(struct gm_view *v, gm_gpa_t gpa, void *dst, uint64_t n,
+		      enum gm_order order)
+{
+	struct gm_slice s;
+	int ret;
+
+	ret = atomic_slice(v, gpa, n, GM_PERM_READ, &s);
+	if (!ret)
+		ret = gm_slice_load(s, 0, dst, n, order);
+	return atomic_error(ret, gpa, n);
+}
+
+int gm_view_store_slow(struct gm_view *v, gm_gpa_t gpa, const void *src,
+		       uint64_t n, enum gm_order order)
+{
+	struct gm_slice s;
+	int ret;
+
+	ret = atomic_slice(v, gpa, n, GM_PERM_WRITE, &s);
+	if (!ret)
+		ret = gm_slice_store(s, 0, src, n, order);
+	return atomic_error(ret, gpa, n);
+}
+
+void gm_view_mark(struct gm_view *v, gm_gpa_t gpa, uint64_t n)
+{
+	const struct gm_map *m = v->map;
+	uint64_t start = gm_gpa_raw(gpa), last;
+	size_t i;
+
+	if (!n)
+		return;
+	if (__builtin_add_overflow(start, n - 1, &last))
+		last = UINT64_MAX;
+	for (i = gm_map_first_from(m, start); i < m->count; i++) {
+		const struct gm_extent *e = &m->ext[i];
+		uint64_t from = start > e->base ? start - e->base : 0;
+
+		if (e->base > last)
+			break;
+		gm_bitmap_mark(e->dirty, from,
+			       gm_min(last - (e->base + from),
+				      e->len - from - 1) + 1);
+	}
+}

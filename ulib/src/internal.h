@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * internal.h - what the library's files share and nobody else sees.
+ *
+ * gm_os_*: what differs between systems; os_linux.c has it for Linux.
+ */
+#ifndef GM_INTERNAL_H
+#define GM_INTERNAL_H
+
+#include <guestmem.h>
+
+#define GM_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define gm_min(a, b) ((a) < (b) ? (a) : (b))
+
+/* A reference count. The last put sees all that other holders did. */
+static inline void gm_ref_inc(uint32_t *refs)
+{
+	__atomic_fetch_add(refs, 1, __ATOMIC_RELAXED);
+}
+
+static inline bool gm_ref_dec_is_last(uint32_t *refs)
+{
+	return __atomic_fetch_sub(refs, 1, __ATOMIC_ACQ_REL) == 1;
+}
+
+static inline bool gm_is_power_of_two(uint64_t n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* For kinds of failure that have no values but the size they were about. */
+static inline int gm_error_memory(uint64_t len)
+{
+	return gm_error_set(-12 /* ENOMEM */, GM_ERR_MEMORY, 0, len);
+}
+
+/* Bytes of the object at the end of a chain of sums; see slice.c. */
+int gm_bounds_error(uint64_t off, uint64_t n, uint64_t size);
+
+/* A refused field of an options struct. */
+#define gm_option_error(err, type, field) \
+	gm_error_set(err, GM_ERR_OPTION, offsetof(type, field), 0)
+
+/* Has an earlier piece been done? Then the failure becomes a partial one. */
+int gm_error_make_partial(int err, uint64_t at, uint64_t expected,
+			  uint64_t completed);
+
+/* The count that a source, sink or callback returned, if it can be true. */
+int64_t gm_io_check(int64_t done, uint64_t max);
+
+/* --- what differs between systems --- */
+
+uint64_t gm_os_page_size(void);
+const char *gm_os_strerror(int err);
+
+/* A full barrier on every thread of the process; false: not to be had. */
+bool gm_os_barrier_register(void);
+void gm_os_barrier_all_threads(void);
+
+/* Vectored transfer; off < 0: the descriptor's own position. EINTR retried.
+ * Returns bytes or a negative errno, without gm_error.
+ */
+struct iovec;
+int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off);
+int64_t gm_os_writev(int fd, const struct iovec *iov, int cnt, int64_t off);
+
+/* --- mmap.c and its helpers --- */
+
+/* A mapping in the making, and what a region keeps to undo it. */
+struct gm_mapping {
+	void *addr;		/* of the guest's first byte */
+	uint64_t len;		/* rounded up to pages */
+	void *reserve;		/* with guard pages around, or addr */
+	uint64_t reserve_len;
+	uint64_t page_size;	/* of the pages it is made of */
+	int prot;
+	int flags;
+	struct gm_file *file;	/* a reference, or NULL */
+	uint64_t file_off;
+	enum gm_tristate hugetlbfs;
+	uint32_t watch;		/* slot of fault.c, plus 1; 0: none */
+};
+
+/* The mapping of a region that the library mapped, else NULL. */
+struct gm_mapping *gm_region_mapping(struct gm_region *r);
+
+int gm_mmap_check_opts(const struct gm_mmap_opts *in,
+		       struct gm_mmap_opts *out);
+int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o);
+int gm_os_map_advise(struct gm_mapping *m, const struct gm_mmap_opts *o);
+void gm_os_unmap(const struct gm_mapping *m);
+int gm_os_prefault(const struct gm_mapping *m, const struct gm_mmap_opts *o);
+int gm_os_bind_node(void *addr, uint64_t len, unsigned int node);
+enum gm_tristate gm_os_fd_is_hugetlbfs(int fd);
+
+/* Ends the watch of a mapping; see fault.c. */
+void gm_mapping_unwatch(struct gm_mapping *m);
+
+/* --- map.c --- */
+
+/* Number of the first region that ends at @gpa or after; count if none. */
+size_t gm_map_first_from(const struct gm_map *m, uint64_t gpa);
+
+/* Bytes [off, off + n) of the region with extent @e, as a slice. */
+struct gm_slice gm_map_extent_slice(const struct gm_map *m,
+				    const struct gm_extent *e, uint64_t off,
+				    uint64_t n);
+
+/* Build the lookup table; false: no memory. */
+bool gm_map_index(struct gm_map *m, const struct gm_extent *ext);
+
+#endif /* GM_INTERNAL_H */

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/*
+ * os_linux.c - Linux: pages, barriers, transfers.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/magic.h>
+#include <linux/membarrier.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "internal.h"
+
+uint64_t gm_os_page_size(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+const char *gm_os_strerror(int err)
+{
+	const char *text = strerrordesc_np(err);
+
+	return text ? text : "unknown error";
+}
+
+bool gm_os_barrier_register(void)
+{
+	/* 0: not asked yet, 1: yes, 2: no. Asking twice does no harm. */
+	static int state;
+	int s = __atomic_load_n(&state, __ATOMIC_RELAXED);
+
+	if (!s) {
+		s = syscall(__NR_membarrier,
+			    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) ?
+			    2 : 1;
+		__atomic_store_n(&state, s, __ATOMIC_RELAXED);
+	}
+	return s == 1;
+}
+
+void gm_os_barrier_all_threads(void)
+{
+	int saved = errno;
+
+	/*
+	 * A forked child has its parent's bitmaps but not its registration (it
+	 * has on newer kernels): register again, then it can't fail.
+	 */
+	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)) {
+		syscall(__NR_membarrier,
+			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+		syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
+			0);
+	}
+	errno = saved;
+}
+
+int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off)
+{
+	ssize_t n;
+
+	do {
+		n = off < 0 ? readv(fd, iov, cnt) : preadv(fd, iov, cnt, off);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+int64_t gm_os_writev(int fd, const struct iovec *iov, int cnt, int64_t off)
+{
+	ssize_t n;
+
+	do {
+		n = off < 0 ? writev(fd, iov, cnt) : pwritev(fd, iov, cnt, off);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+enum gm_tristate gm_os_fd_is_hugetlbfs(int fd)
+{
+	struct statfs sf;
+
+	if (fstatfs(fd, &sf))
+		return GM_UNKNOWN;
+	return (uint64_t)sf.f_type == HUGETLBFS_MAGIC ? GM_YES : GM_NO;
+}
