@@ -115,7 +115,7 @@ int gm_bitmap_new(uint64_t bytes, uint64_t page_size, struct gm_bitmap **out)
 	if (!page_size)
 		page_size = gm_os_page_size();
 	if (!gm_is_power_of_two(page_size))
-		return gm_error_set(-EINVAL, GM_ERR_SIZE, page_size, 0);
+		return gm_error_set(-EINVAL, GM_ERR_OPTION, 0, 0);
 	bm = calloc(1, sizeof(*bm));
 	if (!bm)
 		return gm_error_memory(sizeof(*bm));
@@ -222,8 +222,10 @@ void gm_bitmap_mark_slow(struct gm_bitmap *bm, uint64_t off, uint64_t len)
 {
 	if (!bm || !len || (bm->flags & GM_BITMAP_RDONLY))
 		return;
-	/* A caller's own tracker is never shown a sum that overflows. */
-	if (len > UINT64_MAX - off)
+	/* A caller's own tracker is never shown a sum that overflows. Ours knows
+	 * how to end at the last byte there is.
+	 */
+	if (len > UINT64_MAX - off && !(bm->flags & GM_BITMAP_HEAP))
 		len = UINT64_MAX - off;
 	if (len)
 		bm->ops->mark(bm, off, len);
