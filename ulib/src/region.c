@@ -40,10 +40,10 @@ void gm_region_exit(struct gm_region *r)
 int gm_region_no_begin(struct gm_region *r, uint64_t off, uint64_t len,
 		       enum gm_perm perm, struct gm_guard *g)
 {
-	(void)r;
 	(void)perm;
 	(void)g;
-	return gm_error_set(-EOPNOTSUPP, GM_ERR_NO_HOST_ADDR, off, len);
+	return gm_error_set(-EOPNOTSUPP, GM_ERR_NO_HOST_ADDR,
+			    r->ext.base + off, len);
 }
 
 void gm_region_no_end(struct gm_region *r, struct gm_guard *g)
