@@ -177,7 +177,7 @@ int gm_region_watch(struct gm_region *r)
 
 void gm_mapping_unwatch(struct gm_mapping *m)
 {
-	static const struct slot empty;
+	static const struct slot empty = { .region = NULL };
 
 	if (!m->watch)
 		return;

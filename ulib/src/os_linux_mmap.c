@@ -5,7 +5,6 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/mman.h>
 #ifdef GM_HAVE_NUMA
 #include <numaif.h>
 #endif

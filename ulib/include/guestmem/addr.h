@@ -34,11 +34,13 @@ typedef uint64_t gm_size_t;
  *
  * gm_gpa(0) is the default address.
  */
+GM_INLINE gm_gpa_t gm_gpa(uint64_t raw);
 
 /**
  * gm_gpa_raw() - the number behind an address
  * @a: the address
  */
+GM_INLINE uint64_t gm_gpa_raw(gm_gpa_t a);
 
 /**
  * gm_gpa_mask() - the bits of an address that a mask selects
@@ -47,18 +49,21 @@ typedef uint64_t gm_size_t;
  *
  * Return: a number, such as the offset in a page.
  */
+GM_INLINE uint64_t gm_gpa_mask(gm_gpa_t a, uint64_t mask);
 
 /**
  * gm_gpa_and() - address with all bits outside @mask cleared
  * @a: the address
  * @mask: bits to keep
  */
+GM_INLINE gm_gpa_t gm_gpa_and(gm_gpa_t a, uint64_t mask);
 
 /**
  * gm_gpa_or() - address with the bits of @mask set
  * @a: the address
  * @mask: bits to set
  */
+GM_INLINE gm_gpa_t gm_gpa_or(gm_gpa_t a, uint64_t mask);
 
 /**
  * gm_gpa_cmp() - order two addresses
@@ -67,12 +72,14 @@ typedef uint64_t gm_size_t;
  *
  * Return: negative, 0 or positive as @a is below, equal to or above @b.
  */
+GM_INLINE int gm_gpa_cmp(gm_gpa_t a, gm_gpa_t b);
 
 /**
  * gm_gpa_eq() - are two addresses the same?
  * @a: one address
  * @b: the other
  */
+GM_INLINE bool gm_gpa_eq(gm_gpa_t a, gm_gpa_t b);
 
 /**
  * gm_gpa_add() - address plus a number of bytes
@@ -82,6 +89,7 @@ typedef uint64_t gm_size_t;
  *
  * Return: true on overflow.
  */
+GM_INLINE bool gm_gpa_add(gm_gpa_t a, uint64_t n, gm_gpa_t *out);
 
 /**
  * gm_gpa_sub() - address minus a number of bytes
@@ -91,6 +99,7 @@ typedef uint64_t gm_size_t;
  *
  * Return: true on underflow.
  */
+GM_INLINE bool gm_gpa_sub(gm_gpa_t a, uint64_t n, gm_gpa_t *out);
 
 /**
  * gm_gpa_offset_from() - distance to a lower address
@@ -100,6 +109,7 @@ typedef uint64_t gm_size_t;
  *
  * Return: true if @a is below @base.
  */
+GM_INLINE bool gm_gpa_offset_from(gm_gpa_t a, gm_gpa_t base, uint64_t *out);
 
 /**
  * gm_gpa_align_up() - next multiple of an alignment
@@ -109,6 +119,7 @@ typedef uint64_t gm_size_t;
  *
  * Return: true if @align is 0 or no power of two, or on overflow.
  */
+GM_INLINE bool gm_gpa_align_up(gm_gpa_t a, uint64_t align, gm_gpa_t *out);
 
 /**
  * gm_gpa_wrapping_add() - address plus bytes, modulo 2^64
@@ -118,6 +129,7 @@ typedef uint64_t gm_size_t;
  *
  * Return: true if the sum wrapped.
  */
+GM_INLINE bool gm_gpa_wrapping_add(gm_gpa_t a, uint64_t n, gm_gpa_t *out);
 
 /**
  * gm_gpa_wrapping_sub() - address minus bytes, modulo 2^64
@@ -127,30 +139,35 @@ typedef uint64_t gm_size_t;
  *
  * Return: true if the difference wrapped.
  */
+GM_INLINE bool gm_gpa_wrapping_sub(gm_gpa_t a, uint64_t n, gm_gpa_t *out);
 
 /**
  * gm_gpa_add_unchecked() - address plus bytes, where the caller knows it fits
  * @a: the address
  * @n: bytes
  */
+GM_INLINE gm_gpa_t gm_gpa_add_unchecked(gm_gpa_t a, uint64_t n);
 
 /**
  * gm_gpa_sub_unchecked() - address minus bytes, where the caller knows it fits
  * @a: the address
  * @n: bytes
  */
+GM_INLINE gm_gpa_t gm_gpa_sub_unchecked(gm_gpa_t a, uint64_t n);
 
 /**
  * gm_gpa_offset_from_unchecked() - distance, where the caller knows @base <= @a
  * @a: the address
  * @base: where to count from
  */
+GM_INLINE uint64_t gm_gpa_offset_from_unchecked(gm_gpa_t a, gm_gpa_t base);
 
 /**
  * gm_gpa_align_up_unchecked() - round up, where the caller knows it fits
  * @a: the address
  * @align: a power of two
  */
+GM_INLINE gm_gpa_t gm_gpa_align_up_unchecked(gm_gpa_t a, uint64_t align);
 
 /* One definition for the three kinds: what differs is the type alone. */
 #define GM_DEFINE_ADDR(name) \

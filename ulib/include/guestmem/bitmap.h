@@ -49,6 +49,7 @@ struct gm_bitmap_ops {
  * @ops: how to mark and test
  * @ctx: for a caller's own @ops
  * @refs: references; see gm_bitmap_get()
+ * @reserved32: zero
  * @reserved: zero
  *
  * Inline functions know this layout: it is ABI. All fields are the library's.

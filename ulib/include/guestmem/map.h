@@ -28,6 +28,7 @@ GM_BEGIN_DECLS
  * @count: regions
  * @regions: the regions, in order of address
  * @refs: references
+ * @reserved32: zero
  * @reserved: zero
  *
  * Inline functions know the fields up to @count: they are ABI. All are the

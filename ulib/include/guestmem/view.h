@@ -116,6 +116,7 @@ GM_API int gm_view_slice(struct gm_view *v, gm_gpa_t gpa, gm_size_t len,
  * @left: bytes to go
  * @perm: what the slices are for
  * @stop_on_error: after a first slice, an error is the end
+ * @started: there was a first slice
  *
  * for (gm_slices_init(&it, v, gpa, n, perm); gm_slices_next(&it, &s) > 0; )
  */

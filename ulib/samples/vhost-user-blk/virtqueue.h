@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * virtqueue.h - the device's side of a split virtqueue (virtio 1.x, 2.7).
+ *
+ * Of a queue's three parts a slice each is held, so an access to a ring has no
+ * lookup at all. A slice borrows from the map: when that changes, virtq_map()
+ * comes again.
+ *
+ * Everything that the driver writes is read once, into a local copy; the copy
+ * is checked, and the copy is used. A queue that does not make sense is an
+ * error, after which it is not to be used: its driver has lost track of it.
+ */
+#ifndef VIRTQUEUE_H
+#define VIRTQUEUE_H
+
+#include <guestmem.h>
+
+/* More than one descriptor for each page of what a driver may send at once
+ * (virtio_blk_config.seg_max); a longer chain is refused.
+ */
+#define CHAIN_MAX 1024
+#define VIRTQ_MAX 32768
+
+/**
+ * struct chain - one request of the driver's
+ * @head: first descriptor, which names the request in the used ring
+ * @readable: ranges that the device may read; they come first
+ * @count: ranges in all, the others are for the device to write
+ * @ranges: guest memory, not checked yet: what is outside shows at access
+ */
+struct chain {
+	uint16_t head;
+	uint16_t readable;
+	uint16_t count;
+	struct gm_range ranges[CHAIN_MAX];
+};
+
+/**
+ * struct virtq - a split virtqueue
+ * @desc: the descriptor table
+ * @avail: what the driver offers
+ * @used: what the device gives back
+ * @num: entries, a power of two
+ * @last_avail: the next entry of @avail to take
+ * @avail_idx: entries that the driver has offered, when last looked at
+ * @used_idx: the next entry of @used to fill
+ * @notified: @used_idx when the driver was last notified
+ * @avail_event: the entry that the driver was last asked to kick for
+ * @notified_valid: is @notified known?
+ * @kicks: was the driver asked to kick?
+ * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
+ * @indirect: VIRTIO_RING_F_INDIRECT_DESC was negotiated
+ */
+struct virtq {
+	struct gm_slice desc;
+	struct gm_slice avail;
+	struct gm_slice used;
+	uint16_t num;
+	uint16_t last_avail;
+	uint16_t avail_idx;
+	uint16_t used_idx;
+	uint16_t notified;
+	uint16_t avail_event;
+	bool notified_valid;
+	bool kicks;
+	bool event_idx;
+	bool indirect;
+};
+
+/* Where the three parts are in the guest. */
+struct virtq_addr {
+	gm_gpa_t desc;
+	gm_gpa_t avail;
+	gm_gpa_t used;
+};
+
+/*
+ * Find a queue of @num entries in guest memory. What the queue was doing stays.
+ *
+ * Return: 0; -EINVAL @num, or an address that is not aligned as the
+ * specification asks; an error of gm_view_slice().
+ */
+int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct virtq_addr *addr);
+
+/* Go on where another device has stopped. Return: 0; a slice's error. */
+int virtq_start(struct virtq *vq, uint16_t last_avail);
+
+/*
+ * Collect the chain of descriptors that begins at entry @head of a table of
+ * @num. @c->head is not touched.
+ *
+ * Return: 0; -EPROTO it is no chain as the specification has it; an error of
+ * guest memory, if an indirect table is not there.
+ */
+int virtq_walk(struct gm_view *v, struct gm_slice desc, uint16_t num, uint16_t head,
+	       bool indirect, struct chain *c);
+
+/*
+ * Take the next request. Return: 1; 0 there is none; a negative errno as
+ * virtq_walk(), or -EPROTO the ring is corrupt.
+ */
+int virtq_pop(struct virtq *vq, struct gm_view *v, struct chain *c);
+
+/* Give a request back, with @len bytes written. Return: 0; a slice's error. */
+int virtq_push(struct virtq *vq, uint16_t head, uint32_t len);
+
+/*
+ * Does the driver want an interrupt for what was pushed since the last call?
+ * Return: 1 yes; 0 no; a slice's error.
+ */
+int virtq_wants_notify(struct virtq *vq);
+
+/* Tell the driver that it need not kick: the queue is being looked at. */
+int virtq_disable_kicks(struct virtq *vq);
+
+/*
+ * Ask the driver to kick for the next request. Return: 1 there is one already,
+ * look again; 0 no; an error as virtq_pop().
+ */
+int virtq_enable_kicks(struct virtq *vq);
+
+#endif /* VIRTQUEUE_H */
