@@ -44,7 +44,7 @@ fuzz: deps	## each fuzz target for FUZZ_SECONDS=60
 	$(SELFTESTS) fuzz
 
 bench:		## run the benchmarks
-	$(ULIB) run-bench
+	$(ULIB) run-bench $(if $(JSON),JSON=$(abspath $(JSON)))
 
 demo: deps	## see it at work: a guest served by a sample
 	$(sub) $(jobs) all
