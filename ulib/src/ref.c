@@ -31,6 +31,39 @@ int gm_slice_array(struct gm_slice s, uint64_t off, uint64_t elem,
 	return 0;
 }
 
+int gm_slice_aligned_ptr(struct gm_slice s, uint64_t off, uint64_t size,
+			 uint64_t align, void **out)
+{
+	int ret;
+
+	ret = gm_slice_sub(s, off, size, &s);
+	if (ret)
+		return ret;
+	if (!s.host && s.len)
+		return gm_error_set(-EOPNOTSUPP, GM_ERR_NO_HOST_ADDR, s.off,
+				    s.len);
+	if (!gm_is_power_of_two(align) || !gm_mem_is_aligned(s.host, align))
+		return gm_error_set(-EINVAL, GM_ERR_MISALIGNED,
+				    (uintptr_t)s.host, align);
+	*out = s.host;
+	return 0;
+}
+
+int gm_slice_atomic_ptr(struct gm_slice s, uint64_t off, uint64_t size,
+			void **out)
+{
+	int ret;
+
+	if (!gm_mem_size_is_atomic(size))
+		return gm_error_set(-EINVAL, GM_ERR_SIZE, size, 0);
+	ret = gm_slice_sub(s, off, size, &s);
+	if (ret)
+		return ret;
+	if (!gm_perm_has_write(gm_slice_perm(s)))
+		return gm_error_set(-EACCES, GM_ERR_PERMISSION, s.off, s.len);
+	return gm_slice_aligned_ptr(s, 0, size, size, out);
+}
+
 int gm_array_index_error(struct gm_array a, uint64_t index)
 {
 	return gm_error_set_counts(-ERANGE, GM_ERR_OUT_OF_BOUNDS, index, 1,

@@ -230,7 +230,7 @@ static int begin_atomic(struct gm_slice s, uint64_t off, uint64_t n,
 		return ret;
 	if (gm_mem_is_aligned(g->ptr, n))
 		return 0;
-	ret = gm_error_set(-EINVAL, GM_ERR_MISALIGNED, off, n);
+	ret = gm_error_set(-EINVAL, GM_ERR_MISALIGNED, (uintptr_t)g->ptr, n);
 	gm_guard_end(g);
 	return ret;
 }
@@ -266,31 +266,4 @@ int gm_slice_store_slow(struct gm_slice s, uint64_t off, const void *src,
 	gm_guard_end(&g);
 	gm_slice_mark(s, off, n);
 	return 0;
-}
-
-int gm_slice_aligned_ptr(struct gm_slice s, uint64_t off, uint64_t size,
-			 uint64_t align, void **out)
-{
-	int ret;
-
-	ret = gm_slice_sub(s, off, size, &s);
-	if (ret)
-		return ret;
-	if (!s.host && s.len)
-		return gm_error_set(-EOPNOTSUPP, GM_ERR_NO_HOST_ADDR, s.off,
-				    s.len);
-	if (!gm_is_power_of_two(align) || !gm_mem_is_aligned(s.host, align))
-		return gm_error_set(-EINVAL, GM_ERR_MISALIGNED, off, align);
-	*out = s.host;
-	return 0;
-}
-
-int gm_slice_atomic_ptr(struct gm_slice s, uint64_t off, uint64_t size,
-			void **out)
-{
-	if (!gm_mem_size_is_atomic(size))
-		return gm_error_set(-EINVAL, GM_ERR_SIZE, size, 0);
-	if (!gm_perm_has_write(gm_slice_perm(s)))
-		return gm_error_set(-EACCES, GM_ERR_PERMISSION, s.off, s.len);
-	return gm_slice_aligned_ptr(s, off, size, size, out);
 }

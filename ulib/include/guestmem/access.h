@@ -165,19 +165,75 @@ GM_INLINE int gm_view_store(struct gm_view *v, gm_gpa_t gpa, const void *src,
 	return 0;
 }
 
-/*
- * The same for an integer of each width:
+/* The same for integers: u8, u16, u32 and u64. */
+
+/**
+ * gm_view_read_u32() - read an integer
+ * @v: the view
+ * @gpa: first byte; it may straddle regions
+ * @out: the integer, in the host's byte order
  *
- *   gm_view_read_u32(v, gpa, &x)          any alignment, may straddle regions
- *   gm_view_write_u32(v, gpa, x)
- *   gm_view_load_u32(v, gpa, order, &x)   atomic, aligned
- *   gm_view_store_u32(v, gpa, x, order)
- *
- * and in a fixed byte order, with native x:
- *
- *   gm_view_read_le32(v, gpa, &x)    gm_view_write_le32(v, gpa, x)
- *   gm_view_read_be32(v, gpa, &x)    gm_view_write_be32(v, gpa, x)
+ * Return: as gm_view_read().
  */
+GM_INLINE int gm_view_read_u32(struct gm_view *v, gm_gpa_t gpa, uint32_t *out);
+
+/**
+ * gm_view_write_u32() - write an integer
+ * @v: the view
+ * @gpa: first byte; it may straddle regions
+ * @x: the integer, in the host's byte order
+ *
+ * Return: as gm_view_write().
+ */
+GM_INLINE int gm_view_write_u32(struct gm_view *v, gm_gpa_t gpa, uint32_t x);
+
+/**
+ * gm_view_load_u32() - atomic load of an integer
+ * @v: the view
+ * @gpa: first byte; its host address must be a multiple of the size
+ * @order: as in gm_view_load()
+ * @out: the integer
+ *
+ * Return: as gm_view_load().
+ */
+GM_INLINE int gm_view_load_u32(struct gm_view *v, gm_gpa_t gpa,
+			       enum gm_order order, uint32_t *out);
+
+/**
+ * gm_view_store_u32() - atomic store of an integer
+ * @v: the view
+ * @gpa: first byte; its host address must be a multiple of the size
+ * @x: the integer
+ * @order: as in gm_view_store()
+ *
+ * Return: as gm_view_store().
+ */
+GM_INLINE int gm_view_store_u32(struct gm_view *v, gm_gpa_t gpa, uint32_t x,
+				enum gm_order order);
+
+/* In a fixed byte order: le16, le32, le64, be16, be32 and be64. */
+
+/**
+ * gm_view_read_le32() - read an integer of fixed byte order
+ * @v: the view
+ * @gpa: first byte; it may straddle regions
+ * @out: the integer, converted to the host's byte order
+ *
+ * Return: as gm_view_read().
+ */
+GM_INLINE int gm_view_read_le32(struct gm_view *v, gm_gpa_t gpa,
+				uint32_t *out);
+
+/**
+ * gm_view_write_le32() - write an integer in fixed byte order
+ * @v: the view
+ * @gpa: first byte; it may straddle regions
+ * @x: the integer, in the host's byte order
+ *
+ * Return: as gm_view_write().
+ */
+GM_INLINE int gm_view_write_le32(struct gm_view *v, gm_gpa_t gpa, uint32_t x);
+
 #define GM_DEFINE_VIEW_INT(bits) \
 GM_INLINE int gm_view_read_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 				   uint##bits##_t *out) \

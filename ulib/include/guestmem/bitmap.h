@@ -70,6 +70,14 @@ struct gm_bitmap {
 
 GM_STATIC_ASSERT(sizeof(struct gm_bitmap) == 120, "ABI");
 
+/* Read-only memory carries a bitmap that says so, so that a write to memory
+ * without a bitmap pays for one test only.
+ */
+GM_CORE bool gm_bitmap_refuses_write(const struct gm_bitmap *bm)
+{
+	return bm && (bm->flags & GM_BITMAP_RDONLY);
+}
+
 /**
  * gm_bitmap_new() - a clear bitmap
  * @bytes: bytes to track; 0 makes an empty one

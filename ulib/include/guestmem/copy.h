@@ -18,9 +18,9 @@
 #ifndef GUESTMEM_COPY_H
 #define GUESTMEM_COPY_H
 
-#include <string.h>
-
 #include <guestmem/compiler.h>
+
+#include <string.h>
 
 GM_BEGIN_DECLS
 
@@ -40,6 +40,21 @@ GM_INLINE bool gm_mem_is_aligned(const void *p, size_t n)
 {
 	return ((uintptr_t)p & (n - 1)) == 0;
 }
+
+/* One access: u8, u16, u32 and u64. */
+
+/**
+ * gm_mem_read_u32() - read an integer
+ * @host: guest memory, any alignment; single-copy atomic if aligned
+ */
+GM_INLINE uint32_t gm_mem_read_u32(const void *host);
+
+/**
+ * gm_mem_write_u32() - write an integer
+ * @host: guest memory, any alignment; single-copy atomic if aligned
+ * @v: the integer
+ */
+GM_INLINE void gm_mem_write_u32(void *host, uint32_t v);
 
 /*
  * Under TSan, an aligned access is made with a relaxed atomic operation, so

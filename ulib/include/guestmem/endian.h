@@ -4,13 +4,9 @@
  * them out: gm_le16_t ... gm_be64_t, and gm_lesize_t, gm_besize_t.
  *
  * They have the size and alignment of the native type. sparse refuses their
- * use without a conversion; the compiler sees plain integers. For each type T:
- *
- *   gm_cpu_to_T(native)   make one
- *   gm_T_to_cpu(x)        read one
- *   gm_T_eq(x, native)    compare with a native value
- *
- * All of these may run at once, in any thread.
+ * use without a conversion; the compiler sees plain integers. Each type has the
+ * functions that are shown here for gm_le32_t. All may run at once, in any
+ * thread.
  */
 #ifndef GUESTMEM_ENDIAN_H
 #define GUESTMEM_ENDIAN_H
@@ -56,6 +52,27 @@ GM_DEFINE_ENDIAN(be16, uint16_t, 16, !GM_HOST_BIG_ENDIAN)
 GM_DEFINE_ENDIAN(be32, uint32_t, 32, !GM_HOST_BIG_ENDIAN)
 GM_DEFINE_ENDIAN(be64, uint64_t, 64, !GM_HOST_BIG_ENDIAN)
 GM_DEFINE_ENDIAN(besize, size_t, 64, !GM_HOST_BIG_ENDIAN)
+
+/**
+ * gm_cpu_to_le32() - make an integer of fixed byte order
+ * @x: the integer in the host's byte order
+ */
+GM_INLINE gm_le32_t gm_cpu_to_le32(uint32_t x);
+
+/**
+ * gm_le32_to_cpu() - read an integer of fixed byte order
+ * @x: the integer
+ *
+ * Return: the integer in the host's byte order.
+ */
+GM_INLINE uint32_t gm_le32_to_cpu(gm_le32_t x);
+
+/**
+ * gm_le32_eq() - compare with an integer in the host's byte order
+ * @x: the integer of fixed byte order
+ * @n: the integer in the host's byte order
+ */
+GM_INLINE bool gm_le32_eq(gm_le32_t x, uint32_t n);
 
 GM_END_DECLS
 

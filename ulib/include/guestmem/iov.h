@@ -10,9 +10,9 @@
 #ifndef GUESTMEM_IOV_H
 #define GUESTMEM_IOV_H
 
-#include <sys/uio.h>
-
 #include <guestmem/view.h>
+
+#include <sys/uio.h>
 
 GM_BEGIN_DECLS
 

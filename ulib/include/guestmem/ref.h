@@ -61,6 +61,36 @@ GM_API int gm_slice_array(struct gm_slice s, uint64_t off, uint64_t elem,
 			  uint64_t count, struct gm_array *out);
 
 /**
+ * gm_slice_aligned_ptr() - a pointer to an object in direct guest memory
+ * @s: the slice
+ * @off: first byte
+ * @size: bytes
+ * @align: alignment that the pointer must have, a power of two
+ * @out: the pointer, good as long as the slice's memory
+ *
+ * Only with the promise that nobody changes the object meanwhile may it be used
+ * as plain memory. Writes through it are told with gm_slice_mark().
+ *
+ * Return: 0; -EOVERFLOW, -ERANGE as gm_slice_sub(); -EINVAL
+ * (GM_ERR_MISALIGNED); -EOPNOTSUPP (GM_ERR_NO_HOST_ADDR) mapped on demand.
+ */
+GM_API int gm_slice_aligned_ptr(struct gm_slice s, uint64_t off, uint64_t size,
+				uint64_t align, void **out);
+
+/**
+ * gm_slice_atomic_ptr() - a pointer for atomic operations of the caller's own
+ * @s: the slice
+ * @off: first byte
+ * @size: 1, 2, 4 or 8, which is the alignment too
+ * @out: the pointer, for the compiler's __atomic functions
+ *
+ * Return: as gm_slice_aligned_ptr(); -EINVAL (GM_ERR_SIZE); -EACCES
+ * (GM_ERR_PERMISSION) read-only memory.
+ */
+GM_API int gm_slice_atomic_ptr(struct gm_slice s, uint64_t off, uint64_t size,
+			       void **out);
+
+/**
  * gm_ref_len() - size of the object in bytes
  * @r: the reference
  */

@@ -130,10 +130,24 @@ GM_API int gm_region_init(struct gm_region *r, gm_gpa_t gpa, gm_size_t len,
  */
 GM_API void gm_region_exit(struct gm_region *r);
 
-/* A @begin that fails with -EOPNOTSUPP (GM_ERR_NO_HOST_ADDR). */
+/**
+ * gm_region_no_begin() - a begin for kinds that have a host address
+ * @r: the region
+ * @off: first byte
+ * @len: bytes
+ * @perm: ignored
+ * @g: untouched
+ *
+ * Return: -EOPNOTSUPP (GM_ERR_NO_HOST_ADDR) always.
+ */
 GM_API int gm_region_no_begin(struct gm_region *r, uint64_t off, uint64_t len,
 			      enum gm_perm perm, struct gm_guard *g);
-/* An @end that has nothing to do. */
+
+/**
+ * gm_region_no_end() - an end that has nothing to do
+ * @r: the region
+ * @g: the guard
+ */
 GM_API void gm_region_no_end(struct gm_region *r, struct gm_guard *g);
 
 /**
@@ -299,9 +313,18 @@ GM_INLINE struct gm_slice gm_region_as_slice(struct gm_region *r)
 }
 
 /*
- * Byte access at an offset of the region: for each gm_slice_X(s, off, ...) of
- * slice.h and io.h there is a gm_region_X(r, off, ...) that does the same to
+ * Byte access at an offset of the region: the functions of slice.h and io.h on
  * the whole region as a slice, with the same errors.
+ */
+
+/**
+ * gm_region_read_some() - read as many bytes as there are
+ * @r: the region
+ * @off: first byte
+ * @buf: where to
+ * @n: bytes wanted
+ *
+ * Return: as gm_slice_read_some().
  */
 GM_INLINE int64_t gm_region_read_some(struct gm_region *r, gm_roff_t off,
 				      void *buf, uint64_t n)
@@ -310,6 +333,15 @@ GM_INLINE int64_t gm_region_read_some(struct gm_region *r, gm_roff_t off,
 				  n);
 }
 
+/**
+ * gm_region_write_some() - write as many bytes as fit
+ * @r: the region
+ * @off: first byte
+ * @buf: what
+ * @n: bytes
+ *
+ * Return: as gm_slice_write_some().
+ */
 GM_INLINE int64_t gm_region_write_some(struct gm_region *r, gm_roff_t off,
 				       const void *buf, uint64_t n)
 {
@@ -317,18 +349,46 @@ GM_INLINE int64_t gm_region_write_some(struct gm_region *r, gm_roff_t off,
 				   buf, n);
 }
 
+/**
+ * gm_region_read() - read all of @n bytes
+ * @r: the region
+ * @off: first byte
+ * @buf: where to
+ * @n: bytes; 0 succeeds anywhere
+ *
+ * Return: as gm_slice_read().
+ */
 GM_INLINE int gm_region_read(struct gm_region *r, gm_roff_t off, void *buf,
 			     uint64_t n)
 {
 	return gm_slice_read(gm_region_as_slice(r), gm_roff_raw(off), buf, n);
 }
 
+/**
+ * gm_region_write() - write all of @n bytes
+ * @r: the region
+ * @off: first byte
+ * @buf: what
+ * @n: bytes; 0 succeeds anywhere
+ *
+ * Return: as gm_slice_write().
+ */
 GM_INLINE int gm_region_write(struct gm_region *r, gm_roff_t off,
 			      const void *buf, uint64_t n)
 {
 	return gm_slice_write(gm_region_as_slice(r), gm_roff_raw(off), buf, n);
 }
 
+/**
+ * gm_region_load() - atomic load
+ * @r: the region
+ * @off: first byte; its host address must be a multiple of @n
+ * @dst: where to, any alignment
+ * @n: 1, 2, 4 or 8
+ * @order: GM_RELAXED, GM_ACQUIRE or GM_SEQ_CST
+ *
+ * Return: as gm_slice_load().
+ */
 GM_INLINE int gm_region_load(struct gm_region *r, gm_roff_t off, void *dst,
 			     uint64_t n, enum gm_order order)
 {
@@ -336,6 +396,16 @@ GM_INLINE int gm_region_load(struct gm_region *r, gm_roff_t off, void *dst,
 			     order);
 }
 
+/**
+ * gm_region_store() - atomic store
+ * @r: the region
+ * @off: first byte; its host address must be a multiple of @n
+ * @src: what, any alignment
+ * @n: 1, 2, 4 or 8
+ * @order: GM_RELAXED, GM_RELEASE or GM_SEQ_CST
+ *
+ * Return: as gm_slice_store().
+ */
 GM_INLINE int gm_region_store(struct gm_region *r, gm_roff_t off,
 			      const void *src, uint64_t n, enum gm_order order)
 {
@@ -343,6 +413,15 @@ GM_INLINE int gm_region_store(struct gm_region *r, gm_roff_t off,
 			      order);
 }
 
+/**
+ * gm_region_read_from() - fill from a source, as far as one call brings it
+ * @r: the region
+ * @off: first byte to fill
+ * @src: the source
+ * @n: bytes wanted; cut at the region's end
+ *
+ * Return: as gm_slice_read_from().
+ */
 GM_INLINE int64_t gm_region_read_from(struct gm_region *r, gm_roff_t off,
 				      struct gm_source *src, uint64_t n)
 {
@@ -350,6 +429,15 @@ GM_INLINE int64_t gm_region_read_from(struct gm_region *r, gm_roff_t off,
 				  n);
 }
 
+/**
+ * gm_region_read_exact_from() - fill from a source, all of it
+ * @r: the region
+ * @off: first byte to fill
+ * @src: the source
+ * @n: bytes
+ *
+ * Return: as gm_slice_read_exact_from().
+ */
 GM_INLINE int gm_region_read_exact_from(struct gm_region *r, gm_roff_t off,
 					struct gm_source *src, uint64_t n)
 {
@@ -357,6 +445,15 @@ GM_INLINE int gm_region_read_exact_from(struct gm_region *r, gm_roff_t off,
 					gm_roff_raw(off), src, n);
 }
 
+/**
+ * gm_region_write_to() - drain to a sink, as far as one call brings it
+ * @r: the region
+ * @off: first byte
+ * @sink: the sink
+ * @n: bytes wanted; cut at the region's end
+ *
+ * Return: as gm_slice_write_to().
+ */
 GM_INLINE int64_t gm_region_write_to(struct gm_region *r, gm_roff_t off,
 				     struct gm_sink *sink, uint64_t n)
 {
@@ -364,6 +461,15 @@ GM_INLINE int64_t gm_region_write_to(struct gm_region *r, gm_roff_t off,
 				 n);
 }
 
+/**
+ * gm_region_write_all_to() - drain to a sink, all of it
+ * @r: the region
+ * @off: first byte
+ * @sink: the sink
+ * @n: bytes
+ *
+ * Return: as gm_slice_write_all_to().
+ */
 GM_INLINE int gm_region_write_all_to(struct gm_region *r, gm_roff_t off,
 				     struct gm_sink *sink, uint64_t n)
 {

@@ -117,14 +117,6 @@ GM_CORE bool gm_slice_has(struct gm_slice s, uint64_t off, uint64_t n)
 	return off <= s.len && n <= s.len - off;
 }
 
-/* Read-only memory carries a bitmap that says so, so that a write to memory
- * without a bitmap pays for one test only.
- */
-GM_CORE bool gm_bitmap_refuses_write(const struct gm_bitmap *bm)
-{
-	return bm && (bm->flags & GM_BITMAP_RDONLY);
-}
-
 /**
  * gm_slice_bitmap() - the bitmap that writes are marked in
  * @s: the slice
@@ -329,8 +321,9 @@ GM_INLINE int gm_slice_write(struct gm_slice s, uint64_t off, const void *buf,
  * @n: 1, 2, 4 or 8
  * @order: GM_RELAXED, GM_ACQUIRE or GM_SEQ_CST
  *
- * Return: 0; -ERANGE (GM_ERR_OUT_OF_BOUNDS); -EINVAL (GM_ERR_MISALIGNED,
- * GM_ERR_SIZE, GM_ERR_ORDER); an error of the region's own.
+ * Return: 0; -EOVERFLOW (GM_ERR_OVERFLOW); -ERANGE (GM_ERR_OUT_OF_BOUNDS);
+ * -EINVAL (GM_ERR_MISALIGNED with the host address, GM_ERR_SIZE,
+ * GM_ERR_ORDER); an error of the region's own.
  */
 GM_INLINE int gm_slice_load(struct gm_slice s, uint64_t off, void *dst,
 			    uint64_t n, enum gm_order order)
@@ -352,9 +345,9 @@ GM_INLINE int gm_slice_load(struct gm_slice s, uint64_t off, void *dst,
  * @n: 1, 2, 4 or 8
  * @order: GM_RELAXED, GM_RELEASE or GM_SEQ_CST
  *
- * Return: 0; -ERANGE (GM_ERR_OUT_OF_BOUNDS); -EINVAL (GM_ERR_MISALIGNED,
- * GM_ERR_SIZE, GM_ERR_ORDER); -EACCES (GM_ERR_PERMISSION); an error of the
- * region's own.
+ * Return: 0; -EOVERFLOW (GM_ERR_OVERFLOW); -ERANGE (GM_ERR_OUT_OF_BOUNDS);
+ * -EINVAL (GM_ERR_MISALIGNED with the host address, GM_ERR_SIZE,
+ * GM_ERR_ORDER); -EACCES (GM_ERR_PERMISSION); an error of the region's own.
  */
 GM_INLINE int gm_slice_store(struct gm_slice s, uint64_t off, const void *src,
 			     uint64_t n, enum gm_order order)
@@ -371,42 +364,78 @@ GM_INLINE int gm_slice_store(struct gm_slice s, uint64_t off, const void *src,
 }
 
 /*
- * The same for an integer of each width:
- *
- *   gm_slice_read_u32(s, off, &v)          any alignment
- *   gm_slice_write_u32(s, off, v)
- *   gm_slice_load_u32(s, off, order, &v)   atomic, aligned
- *   gm_slice_store_u32(s, off, v, order)
- *
- * Other types (signed, pointer-sized) go through the functions above with
- * their sizeof.
+ * The same for integers: u8, u16, u32 and u64. Other types (signed,
+ * pointer-sized) go through the functions above with their sizeof.
  */
-#define GM_DEFINE_SLICE_INT(bits) \
-GM_INLINE int gm_slice_read_u##bits(struct gm_slice s, uint64_t off, \
-				    uint##bits##_t *out) \
+
+/**
+ * gm_slice_read_u32() - read an integer
+ * @s: the slice
+ * @off: first byte
+ * @out: the integer
+ *
+ * Return: as gm_slice_read().
+ */
+GM_INLINE int gm_slice_read_u32(struct gm_slice s, uint64_t off, uint32_t *out);
+
+/**
+ * gm_slice_write_u32() - write an integer
+ * @s: the slice
+ * @off: first byte
+ * @v: the integer
+ *
+ * Return: as gm_slice_write().
+ */
+GM_INLINE int gm_slice_write_u32(struct gm_slice s, uint64_t off, uint32_t v);
+
+/**
+ * gm_slice_load_u32() - atomic load of an integer
+ * @s: the slice
+ * @off: first byte
+ * @order: as in gm_slice_load()
+ * @out: the integer
+ *
+ * Return: as gm_slice_load().
+ */
+GM_INLINE int gm_slice_load_u32(struct gm_slice s, uint64_t off,
+				enum gm_order order, uint32_t *out);
+
+/**
+ * gm_slice_store_u32() - atomic store of an integer
+ * @s: the slice
+ * @off: first byte
+ * @v: the integer
+ * @order: as in gm_slice_store()
+ *
+ * Return: as gm_slice_store().
+ */
+GM_INLINE int gm_slice_store_u32(struct gm_slice s, uint64_t off, uint32_t v,
+				 enum gm_order order);
+
+#define GM_DEFINE_SLICE_INT(n, type) \
+GM_INLINE int gm_slice_read_##n(struct gm_slice s, uint64_t off, type *out) \
 { \
 	return gm_slice_read(s, off, out, sizeof(*out)); \
 } \
-GM_INLINE int gm_slice_write_u##bits(struct gm_slice s, uint64_t off, \
-				     uint##bits##_t v) \
+GM_INLINE int gm_slice_write_##n(struct gm_slice s, uint64_t off, type v) \
 { \
 	return gm_slice_write(s, off, &v, sizeof(v)); \
 } \
-GM_INLINE int gm_slice_load_u##bits(struct gm_slice s, uint64_t off, \
-				    enum gm_order order, uint##bits##_t *out) \
+GM_INLINE int gm_slice_load_##n(struct gm_slice s, uint64_t off, \
+				enum gm_order order, type *out) \
 { \
 	return gm_slice_load(s, off, out, sizeof(*out), order); \
 } \
-GM_INLINE int gm_slice_store_u##bits(struct gm_slice s, uint64_t off, \
-				     uint##bits##_t v, enum gm_order order) \
+GM_INLINE int gm_slice_store_##n(struct gm_slice s, uint64_t off, type v, \
+				 enum gm_order order) \
 { \
 	return gm_slice_store(s, off, &v, sizeof(v), order); \
 }
 
-GM_DEFINE_SLICE_INT(8)
-GM_DEFINE_SLICE_INT(16)
-GM_DEFINE_SLICE_INT(32)
-GM_DEFINE_SLICE_INT(64)
+GM_DEFINE_SLICE_INT(u8, uint8_t)
+GM_DEFINE_SLICE_INT(u16, uint16_t)
+GM_DEFINE_SLICE_INT(u32, uint32_t)
+GM_DEFINE_SLICE_INT(u64, uint64_t)
 
 /**
  * gm_slice_copy_to() - copy elements out
@@ -447,36 +476,6 @@ GM_API int64_t gm_slice_copy_from(struct gm_slice s, const void *buf,
  * (GM_ERR_PERMISSION); an error of a region's own.
  */
 GM_API int64_t gm_slice_copy_to_slice(struct gm_slice s, struct gm_slice to);
-
-/**
- * gm_slice_aligned_ptr() - a pointer to an object in direct guest memory
- * @s: the slice
- * @off: first byte
- * @size: bytes
- * @align: alignment that the pointer must have, a power of two
- * @out: the pointer, good as long as the slice's memory
- *
- * Only with the promise that nobody changes the object meanwhile may it be used
- * as plain memory. Writes through it are told with gm_slice_mark().
- *
- * Return: 0; -EOVERFLOW, -ERANGE as gm_slice_sub(); -EINVAL
- * (GM_ERR_MISALIGNED); -EOPNOTSUPP (GM_ERR_NO_HOST_ADDR) mapped on demand.
- */
-GM_API int gm_slice_aligned_ptr(struct gm_slice s, uint64_t off, uint64_t size,
-				uint64_t align, void **out);
-
-/**
- * gm_slice_atomic_ptr() - a pointer for atomic operations of the caller's own
- * @s: the slice
- * @off: first byte
- * @size: 1, 2, 4 or 8, which is the alignment too
- * @out: the pointer, for the compiler's __atomic functions
- *
- * Return: as gm_slice_aligned_ptr(); -EINVAL (GM_ERR_SIZE); -EACCES
- * (GM_ERR_PERMISSION) read-only memory.
- */
-GM_API int gm_slice_atomic_ptr(struct gm_slice s, uint64_t off, uint64_t size,
-			       void **out);
 
 GM_END_DECLS
 
