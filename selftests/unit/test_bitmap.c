@@ -85,7 +85,8 @@ TEST(page_size_that_is_no_power_of_two_is_refused)
 
 	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
 		EXPECT_FAIL_KIND(gm_bitmap_new(1 << 20, sizes[i], &bm), EINVAL,
-				 GM_ERR_OPTION);
+				 GM_ERR_SIZE);
+		EXPECT_EQ(sizes[i], gm_error_last()->addr);
 		EXPECT_EQ((void *)&sizes, bm);
 	}
 }

@@ -115,7 +115,7 @@ int gm_bitmap_new(uint64_t bytes, uint64_t page_size, struct gm_bitmap **out)
 	if (!page_size)
 		page_size = gm_os_page_size();
 	if (!gm_is_power_of_two(page_size))
-		return gm_error_set(-EINVAL, GM_ERR_OPTION, 0, 0);
+		return gm_error_set(-EINVAL, GM_ERR_SIZE, page_size, 0);
 	bm = calloc(1, sizeof(*bm));
 	if (!bm)
 		return gm_error_memory(sizeof(*bm));

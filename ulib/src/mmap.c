@@ -106,7 +106,8 @@ static int check_flags(const struct gm_mmap_opts *o)
 		return gm_option_error(-EINVAL, OPTS, dirty);
 	if ((f & GM_MMAP_READ_ONLY) && (o->dirty || (f & GM_MMAP_DIRTY)))
 		return gm_option_error(-EINVAL, OPTS, dirty);
-	if (o->dirty_page_size && !(f & GM_MMAP_DIRTY))
+	if (o->dirty_page_size &&
+	    (!(f & GM_MMAP_DIRTY) || !gm_is_power_of_two(o->dirty_page_size)))
 		return gm_option_error(-EINVAL, OPTS, dirty_page_size);
 	return 0;
 }
