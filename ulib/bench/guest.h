@@ -12,7 +12,7 @@
 #include <guestmem.h>
 
 #define GUEST_BYTES (UINT64_C(1) << 30)
-#define GUEST_GPA (UINT64_C(1) << 32)
+#define GUEST_GPA (UINT64_C(1) << 30)
 
 /*
  * Random access goes through the offsets window by window, each window once
