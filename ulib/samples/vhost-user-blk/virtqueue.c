@@ -75,6 +75,14 @@ static int map_part(struct gm_view *v, gm_gpa_t gpa, uint64_t len, uint64_t alig
 	return err ? because_gm(err, "ring") : 0;
 }
 
+void virtq_unmap(struct virtq *vq)
+{
+	/* Any access is now out of bounds, instead of out of the map. */
+	vq->desc = gm_slice_new(NULL, 0);
+	vq->avail = vq->desc;
+	vq->used = vq->desc;
+}
+
 int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct virtq_addr *addr)
 {
 	struct gm_slice desc, avail, used;
@@ -91,8 +99,10 @@ int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct vi
 	if (!err)
 		err = map_part(v, addr->used, RING_ENTRIES + num * sizeof(struct used_elem) + 2,
 			       USED_ALIGN, GM_PERM_RW, &used);
-	if (err)
+	if (err) {
+		virtq_unmap(vq);
 		return err;
+	}
 	vq->num = (uint16_t)num;
 	vq->desc = desc;
 	vq->avail = avail;
@@ -243,8 +253,7 @@ int virtq_push(struct virtq *vq, uint16_t head, uint32_t len)
 	struct used_elem elem = { gm_cpu_to_le32(head), gm_cpu_to_le32(len) };
 	int err;
 
-	err = gm_slice_write(vq->used, entries_end(vq, 0) + entry * sizeof(elem), &elem,
-			     sizeof(elem));
+	err = gm_slice_write(vq->used, RING_ENTRIES + entry * sizeof(elem), &elem, sizeof(elem));
 	if (err)
 		return because_gm(err, "used ring");
 	vq->used_idx++;
@@ -276,12 +285,13 @@ int virtq_wants_notify(struct virtq *vq)
 
 int virtq_disable_kicks(struct virtq *vq)
 {
-	bool were_on = vq->kicks;
 	int err;
 
+	if (!vq->kicks)
+		return 0;
 	vq->kicks = false;
 	/* With event indices it is enough not to ask for the next kick. */
-	if (vq->event_idx || !were_on)
+	if (vq->event_idx)
 		return 0;
 	err = store_le16(vq->used, RING_FLAGS, GM_RELAXED, VRING_USED_F_NO_NOTIFY);
 	return err ? because_gm(err, "used ring") : 0;
@@ -291,6 +301,9 @@ int virtq_enable_kicks(struct virtq *vq)
 {
 	int err;
 
+	/* Asked already, and looked at since. */
+	if (vq->kicks)
+		return 0;
 	if (vq->event_idx)
 		err = store_le16(vq->used, entries_end(vq, sizeof(struct used_elem)), GM_RELAXED,
 				 vq->last_avail);
@@ -299,7 +312,6 @@ int virtq_enable_kicks(struct virtq *vq)
 	if (err)
 		return because_gm(err, "used ring");
 	vq->kicks = true;
-	vq->avail_event = vq->last_avail;
 	/* The wish is out before the driver's index is read again. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	err = load_avail_idx(vq);

@@ -45,7 +45,6 @@ struct chain {
  * @avail_idx: entries that the driver has offered, when last looked at
  * @used_idx: the next entry of @used to fill
  * @notified: @used_idx when the driver was last notified
- * @avail_event: the entry that the driver was last asked to kick for
  * @notified_valid: is @notified known?
  * @kicks: was the driver asked to kick?
  * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
@@ -60,7 +59,6 @@ struct virtq {
 	uint16_t avail_idx;
 	uint16_t used_idx;
 	uint16_t notified;
-	uint16_t avail_event;
 	bool notified_valid;
 	bool kicks;
 	bool event_idx;
@@ -77,10 +75,13 @@ struct virtq_addr {
 /*
  * Find a queue of @num entries in guest memory. What the queue was doing stays.
  *
- * Return: 0; -EINVAL @num, or an address that is not aligned as the
- * specification asks; an error of gm_view_slice().
+ * Return: 0; and with the queue unmapped: -EINVAL @num, or an address that is not
+ * aligned as the specification asks; an error of gm_view_slice().
  */
 int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct virtq_addr *addr);
+
+/* Forget where it is: each access fails from now on. */
+void virtq_unmap(struct virtq *vq);
 
 /* Go on where another device has stopped. Return: 0; a slice's error. */
 int virtq_start(struct virtq *vq, uint16_t last_avail);
@@ -114,8 +115,8 @@ int virtq_wants_notify(struct virtq *vq);
 int virtq_disable_kicks(struct virtq *vq);
 
 /*
- * Ask the driver to kick for the next request. Return: 1 there is one already,
- * look again; 0 no; an error as virtq_pop().
+ * Ask the driver to kick for the next request, after virtq_pop() found none.
+ * Return: 1 there is one now, look again; 0 no; an error as virtq_pop().
  */
 int virtq_enable_kicks(struct virtq *vq);
 

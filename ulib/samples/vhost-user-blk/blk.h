@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * blk.h - the block device: requests out of virtqueues, data in and out of
+ * guest memory.
+ *
+ * It knows nothing of sockets or messages. Who embeds it gives it a map and
+ * mapped queues, and calls blk_run() when something may have happened.
+ */
+#ifndef BLK_H
+#define BLK_H
+
+#include <linux/virtio_blk.h>
+
+#include "disk.h"
+#include "stats.h"
+#include "virtqueue.h"
+
+struct blk_req;
+
+/**
+ * struct blk_queue - a virtqueue and its interrupt
+ * @vq: the queue
+ * @live: it is set up and may be used
+ * @pushed: there are used entries that the driver was not told of
+ * @call: eventfd of the interrupt, or -1
+ */
+struct blk_queue {
+	struct virtq vq;
+	bool live;
+	bool pushed;
+	int call;
+};
+
+/**
+ * struct blk - a block device
+ * @disk: what is behind it
+ * @stats: counts
+ * @map: the guest's memory, borrowed; NULL: none
+ * @view: for rings and descriptors
+ * @queues: the queues
+ * @queue_count: how many
+ * @turn: the queue that is served first
+ * @reqs: one for each request that the disk can have in flight
+ * @free: those that are not
+ * @id: the answer to VIRTIO_BLK_T_GET_ID
+ */
+struct blk {
+	struct disk *disk;
+	struct stats *stats;
+	struct gm_map *map;
+	struct gm_view view;
+	struct blk_queue queues[MAX_QUEUES];
+	unsigned int queue_count;
+	unsigned int turn;
+	struct blk_req *reqs;
+	struct blk_req *free;
+	char id[VIRTIO_BLK_ID_BYTES];
+};
+
+/* Return: 0; -ENOMEM. */
+int blk_init(struct blk *b, struct disk *disk, struct stats *stats, unsigned int queues,
+	     const char *id);
+/* Nothing may be in flight. */
+void blk_exit(struct blk *b);
+
+/* VIRTIO_BLK_F_* and VIRTIO_RING_F_*, as a set of bits. */
+uint64_t blk_features(const struct blk *b);
+void blk_set_features(struct blk *b, uint64_t features);
+void blk_config(const struct blk *b, struct virtio_blk_config *config);
+
+/*
+ * Use another map from now on. Requests in flight keep the one they began with.
+ * The queues must be mapped again.
+ */
+void blk_set_map(struct blk *b, struct gm_map *map);
+
+/*
+ * Do what can be done now: take requests, finish those that are done, notify.
+ *
+ * Return: 0 all done for now; 1 call again soon; a negative errno with
+ * because() when a driver has lost its mind.
+ */
+int blk_run(struct blk *b);
+
+/*
+ * Wait until nothing is in flight. The disk is bounded in time, the guest has
+ * no part in it.
+ */
+void blk_drain(struct blk *b);
+
+#endif /* BLK_H */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * stats.c - counts in a file of key=value lines.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "stats.h"
+
+void stats_memory(struct stats *s, const struct memory *m)
+{
+	size_t i;
+
+	if (m->count < s->region_count)
+		return;
+	s->region_count = m->count;
+	/* In order of address, as the map has them. */
+	for (i = 0; i < m->count; i++) {
+		struct gm_region *r = gm_map_region(m->map, i);
+
+		s->regions[i].gpa = gm_region_start(r);
+		s->regions[i].len = gm_region_len(r);
+	}
+}
+
+static void print(const struct stats *s, FILE *f)
+{
+	const struct {
+		const char *key;
+		uint64_t value;
+	} counts[] = {
+		{ "connections", s->connections },
+		{ "bad_peers", s->bad_peers },
+		{ "requests", s->requests },
+		{ "reads", s->reads },
+		{ "writes", s->writes },
+		{ "flushes", s->flushes },
+		{ "discards", s->discards },
+		{ "write_zeroes", s->write_zeroes },
+		{ "bytes_read", s->bytes_read },
+		{ "bytes_written", s->bytes_written },
+		{ "bytes_copied", s->bytes_copied },
+		{ "errors", s->errors },
+		{ "regions", s->region_count },
+	};
+	size_t i;
+
+	fprintf(f, "engine=%s\n", s->engine);
+	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+		fprintf(f, "%s=%" PRIu64 "\n", counts[i].key, counts[i].value);
+	for (i = 0; i < s->region_count; i++)
+		fprintf(f, "region%zu=0x%" PRIx64 " 0x%" PRIx64 "\n", i,
+			gm_gpa_raw(s->regions[i].gpa), s->regions[i].len);
+	for (i = 0; i < s->queues; i++)
+		fprintf(f, "queue%zu_requests=%" PRIu64 "\n", i, s->queue_requests[i]);
+}
+
+void stats_write(const struct stats *s, const char *path)
+{
+	char temporary[PATH_MAX];
+	FILE *f;
+	int bad;
+
+	if (!path)
+		return;
+	if (snprintf(temporary, sizeof(temporary), "%s.new", path) >= (int)sizeof(temporary)) {
+		log_line("%s: %s", path, strerror(ENAMETOOLONG));
+		return;
+	}
+	f = fopen(temporary, "we");
+	if (!f) {
+		log_line("%s: %s", temporary, strerror(errno));
+		return;
+	}
+	print(s, f);
+	bad = ferror(f);
+	if (fclose(f) || bad || rename(temporary, path)) {
+		log_line("%s: %s", path, strerror(errno));
+		unlink(temporary);
+	}
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * stats.h - what the device has done, for whoever runs it.
+ */
+#ifndef STATS_H
+#define STATS_H
+
+#include <stdint.h>
+
+#include "memory.h"
+
+#define MAX_QUEUES 64
+
+/**
+ * struct stats - counts since the start
+ * @connections: front-ends that were served
+ * @bad_peers: those that were dropped for what they sent
+ * @requests: requests taken out of the queues
+ * @reads: of them, VIRTIO_BLK_T_IN, and so on
+ * @writes: VIRTIO_BLK_T_OUT
+ * @flushes: VIRTIO_BLK_T_FLUSH
+ * @discards: VIRTIO_BLK_T_DISCARD
+ * @write_zeroes: VIRTIO_BLK_T_WRITE_ZEROES
+ * @bytes_read: image to guest
+ * @bytes_written: guest to image
+ * @bytes_copied: of both, what went through a buffer of the device's own. Data
+ *	goes straight between image and guest memory, so that nothing adds to
+ *	this; whoever adds such a path counts here.
+ * @errors: requests that were answered with anything but OK
+ * @queue_requests: requests of each queue
+ * @queues: how many queues there are
+ * @regions: the largest memory table of the last connection
+ * @region_count: how many
+ * @engine: the disk's engine
+ */
+struct stats {
+	uint64_t connections;
+	uint64_t bad_peers;
+	uint64_t requests;
+	uint64_t reads;
+	uint64_t writes;
+	uint64_t flushes;
+	uint64_t discards;
+	uint64_t write_zeroes;
+	uint64_t bytes_read;
+	uint64_t bytes_written;
+	uint64_t bytes_copied;
+	uint64_t errors;
+	uint64_t queue_requests[MAX_QUEUES];
+	unsigned int queues;
+	struct gm_range regions[MEMORY_MAX_SLOTS];
+	size_t region_count;
+	const char *engine;
+};
+
+/* The memory has changed: keep the table if it is the largest so far. */
+void stats_memory(struct stats *s, const struct memory *m);
+
+/* Write all as lines of key=value. Readers see the old file or the new one. */
+void stats_write(const struct stats *s, const char *path);
+
+#endif /* STATS_H */
