@@ -20,7 +20,7 @@ GM_TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/guestmem.XXXXXX")
 export GM_SRC GM_BUILD GM_TEST_TMP
 # A test that calls make is no part of the make that runs the tests.
 unset MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL
-trap 'rm -rf "$GM_TEST_TMP"' EXIT
+trap 'rm -rf "$GM_TEST_TMP" "$GM_TEST_TMP.rc"' EXIT
 trap 'exit 130' INT TERM
 
 # The sanitizers' shadow memory needs the usual address space layout.
@@ -65,6 +65,15 @@ program()
 	fi
 }
 
+# prove would end the whole run where a script bails out: it is the end of that
+# script alone.
+script()
+{
+	{ timeout 600 "$GM_SRC/selftests/$name" || echo $? > "$GM_TEST_TMP.rc"; } |
+		sed -u -e "/^Bail out!/w /dev/stderr" -e 's/^Bail out!/not ok - bailed out:/'
+	[ ! -e "$GM_TEST_TMP.rc" ] || rc=$(cat "$GM_TEST_TMP.rc")
+}
+
 mkdir "$GM_TEST_TMP/cwd"
 cd "$GM_TEST_TMP/cwd"
 rc=0
@@ -82,10 +91,8 @@ fuzz/*)
 	program fixed_layout timeout 120 "$GM_BUILD/$name"
 	;;
 *)
-	timeout 600 "$GM_SRC/selftests/$name" || rc=$?
+	script
 	;;
 esac
-if [ $rc -eq 124 ]; then
-	echo "Bail out! $name: timeout"
-fi
+[ $rc -ne 124 ] || echo "# $name: timeout" >&2
 exit $rc
