@@ -73,7 +73,7 @@ static int receive_some(struct conn *c, size_t want)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(VU_MAX_FDS * sizeof(int))];
 	} control;
-	struct iovec iov = { (char *)&c->msg + c->have, want };
+	struct iovec iov = { (char *)&c->msg.header + c->have, want };
 	struct msghdr h = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -125,7 +125,7 @@ int conn_send(struct conn *c, const struct vu_msg *reply)
 	ssize_t n;
 
 	do {
-		n = send(c->fd, reply, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = send(c->fd, &reply->header, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len)
 		return CONN_NOTHING;

@@ -120,10 +120,14 @@ union vu_payload {
 	struct vu_config config;
 };
 
+/* On the wire from @header on. What is before it aligns @payload. */
 struct vu_msg {
+	uint32_t unused;
 	struct vu_header header;
 	union vu_payload payload;
 };
+_Static_assert(offsetof(struct vu_msg, payload) ==
+	       offsetof(struct vu_msg, header) + sizeof(struct vu_header), "no gap");
 
 /*
  * Can what follows this header be read at all? If not, nobody knows where the
