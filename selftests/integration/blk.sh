@@ -62,6 +62,7 @@ blk_make_image()
 {
 	local n
 
+	rm -rf files
 	mkdir -p files/host
 	: > files/host/empty
 	printf x > files/host/byte
@@ -81,7 +82,7 @@ blk_make_image()
 blk_device_start()
 {
 	[ -x "$BLK_DEVICE" ] || bail_out "no $BLK_DEVICE: run make"
-	rm -f stats
+	rm -f stats device.sock
 	"$BLK_DEVICE" --socket device.sock --image disk.img --queues 2 \
 		--stats stats "$@" > device.log 2>&1 &
 	blk_device_pid=$!

@@ -51,7 +51,8 @@ show_device()
 
 	echo
 	echo "The device"
-	echo "  guest memory: $(blk_stat regions) regions"
+	echo "  I/O engine:   $(blk_stat engine)"
+	echo "  guest memory:"
 	for ((i = 0; i < $(blk_stat regions); i++)); do
 		read -r gpa len <<< "$(blk_stat "region$i")"
 		printf '    at 0x%09x  %7d KiB\n' "0x${gpa#0x}" $((0x${len#0x} / 1024))
@@ -91,6 +92,7 @@ show_rates()
 }
 
 verdict=
+# shellcheck disable=SC2016 # expanded at the end
 defer '[ -n "$verdict" ] || echo "FAIL: the demo did not get to its end"'
 blk_prepare blk.sh SLICES=$SLICES SLICE_MS=$SLICE_MS
 blk_device_start
@@ -98,13 +100,12 @@ blk_peer_start
 echo "A stock Linux $(cat "$vm_kernel/version") guest in QEMU (${vm_accel%%,*}, 2 CPUs, $VM_MEMORY)"
 echo "Its disk: $((FS_MIB + RAW_MIB)) MiB, 2 queues, served by $(basename "$BLK_DEVICE")"
 
-guest=125
+guest=0
 device=0
 # shellcheck disable=SC2046 # lists of arguments
-if vm_start $(blk_disk device.sock 04) $(blk_disk peer.sock 05); then
-	guest=0
-	vm_wait || guest=$?
-fi
+vm_start $(blk_disk device.sock 04) $(blk_disk peer.sock 05) ||
+	bail_out "the guest does not boot"
+vm_wait || guest=$?
 stage "comparing"
 end_process "$blk_device_pid" || device=$?
 verify $guest $device

@@ -40,5 +40,5 @@ check "the file system is clean" blk_fs_clean
 check "zeroed range reads as zeroes" blk_raw_zero
 check "rewritten range holds the new data" blk_raw_new
 check "untouched range holds the old data" blk_raw_old
-check "the second guest's requests were counted" at_least "$(blk_stat writes)" 1
+check "one device has served both" at_least "$(blk_stat connections)" 2
 [ "$checks_failed" = 0 ]

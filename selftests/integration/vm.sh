@@ -72,7 +72,7 @@ vm_start()
 		vm_kill
 		note "no first line from the guest in $VM_BOOT_SECONDS s (boot $try)"
 	done
-	show_logs qemu.log console
+	show_logs console ./*.log
 	return 1
 }
 
@@ -100,7 +100,7 @@ vm_expect()
 {
 	vm_await "$1" "$VM_SECONDS" && return 0
 	note "the guest did not report: $1"
-	show_logs report qemu.log console
+	show_logs report console ./*.log
 	return 1
 }
 
@@ -141,7 +141,7 @@ vm_wait()
 	else
 		status=125
 	fi
-	[ $status = 0 ] || show_logs report qemu.log console
+	[ $status = 0 ] || show_logs report console ./*.log
 	return $status
 }
 

@@ -11,16 +11,16 @@ mebibytes()
 	awk '$1 == "MemTotal:" { print int($2 / 1024) }' /proc/meminfo
 }
 
-# until_memory -lt|-ge MEBIBYTES
-until_memory()
+# until_dimm in|out: until the kernel uses it, or no longer does.
+until_dimm()
 {
 	for try in $(seq 600); do
-		if [ "$(mebibytes)" "$1" "$2" ]; then
-			return 0
-		fi
+		now=out
+		[ "$(mebibytes)" -lt $((base + PLUG_MIB / 2)) ] || now=in
+		[ $now != "$1" ] || return 0
 		usleep 100000
 	done
-	echo "have $(mebibytes) MiB of memory, want $1 $2" >&3
+	echo "the plugged memory is not $1 (try $try)" >&3
 	return 1
 }
 
@@ -39,15 +39,15 @@ base=$(mebibytes)
 write_read 0
 echo "first done" >&3
 
-until_memory -ge $((base + PLUG_MIB / 2))
+until_dimm in
 write_read 1 -a "$PLUG_GPA"
 echo "plugged done" >&3
 
-until_memory -lt $((base + PLUG_MIB / 2))
+until_dimm out
 write_read 2
 echo "unplugged done" >&3
 
-until_memory -ge $((base + PLUG_MIB / 2))
+until_dimm in
 write_read 3 -a "$PLUG_GPA"
 blkload -a "$PLUG_GPA" check "$ours" $((RAW_OFFSET + PART_LENGTH)) \
 	"$PART_LENGTH" $((SEED + 1))
