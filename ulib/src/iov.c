@@ -9,13 +9,14 @@
 int gm_iov_init(struct gm_iov_cursor *c, const struct gm_range *ranges,
 		size_t count)
 {
-	uint64_t left = 0;
+	uint64_t left = 0, sum;
 	size_t i;
 
 	for (i = 0; i < count; i++) {
-		if (__builtin_add_overflow(left, ranges[i].len, &left))
+		if (__builtin_add_overflow(left, ranges[i].len, &sum))
 			return gm_error_set(-EOVERFLOW, GM_ERR_OVERFLOW, left,
 					    ranges[i].len);
+		left = sum;
 	}
 	c->ranges = ranges;
 	c->count = count;
@@ -50,9 +51,22 @@ static bool current(struct gm_iov_cursor *c, uint64_t max,
 		return false;
 	advance(c, 0);
 	out->len = gm_min(max, c->ranges[c->index].len - c->off);
-	/* Whether this wraps is for the walk over the range to say. */
 	out->gpa = gm_gpa_add_unchecked(c->ranges[c->index].gpa, c->off);
 	return true;
+}
+
+/* Has the current range passed 2^64? Then what is next is not at address 0. */
+static bool wrapped(const struct gm_iov_cursor *c)
+{
+	return c->off > UINT64_MAX - gm_gpa_raw(c->ranges[c->index].gpa);
+}
+
+static int wrap_error(const struct gm_iov_cursor *c)
+{
+	const struct gm_range *r = &c->ranges[c->index];
+
+	return gm_error_set(-EOVERFLOW, GM_ERR_GUEST_OVERFLOW,
+			    gm_gpa_raw(r->gpa), r->len);
 }
 
 int gm_iov_skip(struct gm_iov_cursor *c, uint64_t n)
@@ -82,7 +96,7 @@ static int extract_range(struct gm_view *v, struct gm_range r,
 			break;
 		if (!s.host)
 			return gm_error_set(-EOPNOTSUPP, GM_ERR_NO_HOST_ADDR,
-					    gm_gpa_raw(r.gpa), r.len);
+					    it.gpa - s.len, s.len);
 		iov[n].iov_base = s.host;
 		iov[n].iov_len = s.len;
 		n++;
@@ -103,6 +117,8 @@ int gm_iov_extract(struct gm_view *v, struct gm_iov_cursor *c,
 	if (iovcnt <= 0)
 		return gm_error_set(-EINVAL, GM_ERR_SIZE, (uint64_t)iovcnt, 0);
 	while (n < iovcnt && current(&at, max - total, &r)) {
+		if (wrapped(&at))
+			return wrap_error(&at);
 		got = 0;
 		ret = extract_range(v, r, perm, iov + n, iovcnt - n, &got);
 		if (ret < 0)
@@ -129,6 +145,8 @@ static int copy(struct gm_view *v, struct gm_iov_cursor *c, void *out,
 		return gm_error_set_counts(-ERANGE, GM_ERR_OUT_OF_BOUNDS, 0, n,
 					   c->left, 0);
 	while (current(&at, n - done, &r)) {
+		if (wrapped(&at))
+			return wrap_error(&at);
 		if (out)
 			ret = gm_view_read(v, r.gpa, (uint8_t *)out + done,
 					   r.len);
@@ -161,7 +179,8 @@ void gm_iov_mark(struct gm_view *v, struct gm_iov_cursor *c, uint64_t n)
 	struct gm_range r;
 
 	while (current(c, n, &r)) {
-		gm_view_mark(v, r.gpa, r.len);
+		if (!wrapped(c))
+			gm_view_mark(v, r.gpa, r.len);
 		advance(c, r.len);
 		n -= r.len;
 	}
