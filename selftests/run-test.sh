@@ -47,7 +47,7 @@ fuzz()
 		"$GM_TEST_TMP/corpus" $seeds > "$log" 2>&1; then
 		echo "ok 1 - $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") inputs"
 	else
-		sed 's/^/# /' "$log"
+		sed 's/^/# /' "$log" >&2
 		echo "not ok 1 - $name"
 	fi
 }
