@@ -93,8 +93,10 @@ static void pass_on(int sig, siginfo_t *info, void *context)
 	} else if (earlier.sa_handler != SIG_DFL &&
 		   earlier.sa_handler != SIG_IGN) {
 		earlier.sa_handler(sig);
-	} else {
-		/* The fault comes again and kills; a sent signal is resent. */
+	} else if (earlier.sa_handler == SIG_DFL || info->si_code > 0) {
+		/* The fault comes again and kills, also where a sent signal
+		 * is ignored; a sent signal is resent.
+		 */
 		sigaction(sig, &dfl, NULL);
 		if (info->si_code <= 0)
 			raise(sig);
