@@ -90,8 +90,7 @@ GM_STATIC_ASSERT(sizeof(struct gm_mmap_opts) == 112, "ABI");
  * what happens if it gets shorter later is told in fault.h. A memfd is made
  * with exactly the length it needs and sealed against any change of it.
  *
- * Return: 0, or
- *
+ * Return: 0;
  * -EINVAL (GM_ERR_ZERO_LENGTH), (GM_ERR_MAP_FIXED), (GM_ERR_POINTER) @addr,
  * (GM_ERR_OPTION) an option that is unknown, or does not go with another,
  * (GM_ERR_MISALIGNED) file_off or guard_size;
