@@ -117,6 +117,59 @@ GM_CORE bool gm_slice_has(struct gm_slice s, uint64_t off, uint64_t n)
 	return off <= s.len && n <= s.len - off;
 }
 
+/* @x or 0, without a branch. */
+GM_CORE uint64_t gm_if(bool cond, uint64_t x)
+{
+	return -(uint64_t)cond & x;
+}
+
+/*
+ * At how many offsets an access of @n bytes to direct memory can start. It
+ * depends on the slice alone and has no branch: a loop over a slice that it
+ * holds computes it once, and compares once an access.
+ */
+GM_CORE uint64_t gm_slice_room(struct gm_slice s, uint64_t n)
+{
+	return gm_if((s.host != NULL) & (n <= s.len), s.len - n + 1);
+}
+
+/* The same for writes that need not be marked. */
+GM_CORE uint64_t gm_slice_room_untracked(struct gm_slice s, uint64_t n)
+{
+	return gm_if((s.host != NULL) & (s.dirty == NULL) & (n <= s.len),
+		     s.len - n + 1);
+}
+
+/*
+ * The same for aligned objects, counted in objects: gm_slice_index() is the
+ * offset in objects, and beyond all bounds if it is no whole number of them.
+ * @n is 1, 2, 4 or 8.
+ */
+GM_CORE uint64_t gm_slice_objects(struct gm_slice s, uint64_t n)
+{
+	return gm_if((s.host != NULL) & gm_mem_is_aligned(s.host, n),
+		     s.len >> __builtin_ctzll(n));
+}
+
+GM_CORE uint64_t gm_slice_index(uint64_t off, uint64_t n)
+{
+	unsigned int k = (unsigned int)__builtin_ctzll(n);
+
+	return off >> k | off << (-k & 63);
+}
+
+/*
+ * For calls off the fast path: a slice that is put together there keeps the
+ * one at hand out of memory.
+ */
+GM_CORE struct gm_slice gm_slice_again(struct gm_slice s)
+{
+	struct gm_slice t = { s.host, s.len, { NULL }, s.off };
+
+	t.dirty = s.dirty;
+	return t;
+}
+
 /**
  * gm_slice_bitmap() - the bitmap that writes are marked in
  * @s: the slice
@@ -277,8 +330,8 @@ GM_API int64_t gm_slice_write_some(struct gm_slice s, uint64_t off,
 GM_INLINE int gm_slice_read(struct gm_slice s, uint64_t off, void *buf,
 			    uint64_t n)
 {
-	if (gm_unlikely(!gm_slice_has(s, off, n) || !s.host))
-		return gm_slice_read_slow(s, off, buf, n);
+	if (gm_unlikely(off >= gm_slice_room(s, n)))
+		return gm_slice_read_slow(gm_slice_again(s), off, buf, n);
 	gm_copy_from_host(buf, s.host + off, n);
 	return 0;
 }
@@ -300,16 +353,15 @@ GM_INLINE int gm_slice_read(struct gm_slice s, uint64_t off, void *buf,
 GM_INLINE int gm_slice_write(struct gm_slice s, uint64_t off, const void *buf,
 			     uint64_t n)
 {
-	if (gm_unlikely(!gm_slice_has(s, off, n) || !s.host))
-		return gm_slice_write_slow(s, off, buf, n);
-	if (gm_unlikely(s.dirty != NULL)) {
-		if (gm_bitmap_refuses_write(s.dirty))
-			return gm_slice_write_slow(s, off, buf, n);
+	if (gm_likely(off < gm_slice_room_untracked(s, n))) {
 		gm_copy_to_host(s.host + off, buf, n);
-		gm_bitmap_mark(s.dirty, s.off + off, n);
 		return 0;
 	}
+	if (gm_unlikely(off >= gm_slice_room(s, n) || !s.dirty ||
+			!s.dirty->hot))
+		return gm_slice_write_slow(gm_slice_again(s), off, buf, n);
 	gm_copy_to_host(s.host + off, buf, n);
+	gm_bitmap_mark(s.dirty, s.off + off, n);
 	return 0;
 }
 
@@ -328,11 +380,17 @@ GM_INLINE int gm_slice_write(struct gm_slice s, uint64_t off, const void *buf,
 GM_INLINE int gm_slice_load(struct gm_slice s, uint64_t off, void *dst,
 			    uint64_t n, enum gm_order order)
 {
+	if (__builtin_constant_p(n) && gm_mem_size_is_atomic(n) &&
+	    gm_order_for_load(order) &&
+	    gm_likely(gm_slice_index(off, n) < gm_slice_objects(s, n))) {
+		gm_mem_load(dst, s.host + off, n, order);
+		return 0;
+	}
 	if (gm_unlikely(!gm_slice_has(s, off, n) || !s.host ||
 			!gm_mem_size_is_atomic(n) ||
 			!gm_mem_is_aligned(s.host + off, n) ||
 			!gm_order_for_load(order)))
-		return gm_slice_load_slow(s, off, dst, n, order);
+		return gm_slice_load_slow(gm_slice_again(s), off, dst, n, order);
 	gm_mem_load(dst, s.host + off, n, order);
 	return 0;
 }
@@ -357,7 +415,8 @@ GM_INLINE int gm_slice_store(struct gm_slice s, uint64_t off, const void *src,
 			!gm_mem_is_aligned(s.host + off, n) ||
 			!gm_order_for_store(order) ||
 			gm_bitmap_refuses_write(s.dirty)))
-		return gm_slice_store_slow(s, off, src, n, order);
+		return gm_slice_store_slow(gm_slice_again(s), off, src, n,
+					   order);
 	gm_mem_store(s.host + off, src, n, order);
 	gm_bitmap_mark(s.dirty, s.off + off, n);
 	return 0;
@@ -412,6 +471,7 @@ GM_INLINE int gm_slice_load_u32(struct gm_slice s, uint64_t off,
 GM_INLINE int gm_slice_store_u32(struct gm_slice s, uint64_t off, uint32_t v,
 				 enum gm_order order);
 
+/* A value goes to memory (copy) where a call needs it there, not before. */
 #define GM_DEFINE_SLICE_INT(n, type) \
 GM_INLINE int gm_slice_read_##n(struct gm_slice s, uint64_t off, type *out) \
 { \
@@ -419,7 +479,13 @@ GM_INLINE int gm_slice_read_##n(struct gm_slice s, uint64_t off, type *out) \
 } \
 GM_INLINE int gm_slice_write_##n(struct gm_slice s, uint64_t off, type v) \
 { \
-	return gm_slice_write(s, off, &v, sizeof(v)); \
+	type copy; \
+	if (gm_likely(off < gm_slice_room_untracked(s, sizeof(v)))) { \
+		gm_copy_to_host(s.host + off, &v, sizeof(v)); \
+		return 0; \
+	} \
+	copy = v; \
+	return gm_slice_write(s, off, &copy, sizeof(copy)); \
 } \
 GM_INLINE int gm_slice_load_##n(struct gm_slice s, uint64_t off, \
 				enum gm_order order, type *out) \
@@ -429,7 +495,16 @@ GM_INLINE int gm_slice_load_##n(struct gm_slice s, uint64_t off, \
 GM_INLINE int gm_slice_store_##n(struct gm_slice s, uint64_t off, type v, \
 				 enum gm_order order) \
 { \
-	return gm_slice_store(s, off, &v, sizeof(v), order); \
+	type copy; \
+	if (gm_order_for_store(order) && \
+	    gm_likely(gm_slice_index(off, sizeof(v)) < \
+		      gm_if(s.dirty == NULL, \
+			    gm_slice_objects(s, sizeof(v))))) { \
+		gm_mem_store(s.host + off, &v, sizeof(v), order); \
+		return 0; \
+	} \
+	copy = v; \
+	return gm_slice_store(s, off, &copy, sizeof(copy), order); \
 }
 
 GM_DEFINE_SLICE_INT(u8, uint8_t)
