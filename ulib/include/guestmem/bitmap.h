@@ -168,18 +168,17 @@ GM_INLINE void gm_bitmap_mark(struct gm_bitmap *bm, uint64_t off, uint64_t len)
 
 	if (!bm || !len)
 		return;
-	if (gm_likely(bm->hot) &&
-	    !__builtin_add_overflow(off, len - 1, &last)) {
-		page = off >> bm->shift;
-		if (page == last >> bm->shift && page < bm->pages) {
-			uint64_t *w = &bm->hot[page >> 6];
-			uint64_t bit = UINT64_C(1) << (page & 63);
+	page = off >> bm->shift;
+	/* If the sum wraps, this isn't @page: shift is less than 64. */
+	last = (off + (len - 1)) >> bm->shift;
+	if (gm_likely(bm->hot) && page == last && page < bm->pages) {
+		uint64_t *w = &bm->hot[page >> 6];
 
-			if (!(__atomic_load_n((volatile uint64_t *)w,
-					      __ATOMIC_RELAXED) & bit))
-				__atomic_fetch_or(w, bit, __ATOMIC_RELEASE);
-			return;
-		}
+		if (!(__atomic_load_n((volatile uint64_t *)w,
+				      __ATOMIC_RELAXED) >> (page & 63) & 1))
+			__atomic_fetch_or(w, UINT64_C(1) << (page & 63),
+					  __ATOMIC_RELEASE);
+		return;
 	}
 	gm_bitmap_mark_slow(bm, off, len);
 }

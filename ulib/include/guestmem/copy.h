@@ -120,6 +120,16 @@ GM_CORE void gm_copy_bulk(void *dst, const void *src, size_t n)
 	__asm__ volatile("" : : : "memory");
 }
 
+/* The same for a size that is known and small: moved in line. */
+#define GM_COPY_FIXED_MAX 64
+
+GM_CORE void gm_copy_fixed(void *dst, const void *src, size_t n)
+{
+	__asm__ volatile("" : "+r"(dst), "+r"(src) : : "memory");
+	memcpy(dst, src, n);
+	__asm__ volatile("" : : : "memory");
+}
+
 /**
  * gm_copy_from_host() - copy out of guest memory
  * @dst: the caller's buffer
@@ -144,6 +154,9 @@ GM_INLINE void gm_copy_from_host(void *dst, const void *host, size_t n)
 		uint64_t v = gm_mem_read_u64(host);
 
 		memcpy(dst, &v, 8);
+	} else if (__builtin_constant_p(n) && n > 8 &&
+		   n <= GM_COPY_FIXED_MAX) {
+		gm_copy_fixed(dst, host, n);
 	} else if (n <= 8) {
 		gm_copy_from_host_small(dst, host, n);
 	} else {
@@ -179,6 +192,9 @@ GM_INLINE void gm_copy_to_host(void *host, const void *src, size_t n)
 
 		memcpy(&v, src, 8);
 		gm_mem_write_u64(host, v);
+	} else if (__builtin_constant_p(n) && n > 8 &&
+		   n <= GM_COPY_FIXED_MAX) {
+		gm_copy_fixed(host, src, n);
 	} else if (n <= 8) {
 		gm_copy_to_host_small(host, src, n);
 	} else {
