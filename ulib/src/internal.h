@@ -107,6 +107,12 @@ struct gm_slice gm_map_extent_slice(const struct gm_map *m,
 				    const struct gm_extent *e, uint64_t off,
 				    uint64_t n);
 
+/* The extent that has [gpa, gpa + n) with a host address, or NULL; the view's
+ * next access will find it without a call.
+ */
+const struct gm_extent *gm_view_seek(struct gm_view *v, uint64_t gpa,
+				     uint64_t n);
+
 /* Build the lookup table; false: no memory. */
 bool gm_map_index(struct gm_map *m, const struct gm_extent *ext);
 

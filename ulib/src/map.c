@@ -21,7 +21,8 @@ static void map_free(struct gm_map *m)
 	for (i = 0; i < m->count; i++)
 		gm_region_put(m->regions[i]);
 	free(m->regions);
-	free((void *)(uintptr_t)m->table);
+	/* table is in the same piece. */
+	free((void *)(uintptr_t)m->direct);
 	free(m);
 }
 

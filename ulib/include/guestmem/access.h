@@ -48,13 +48,63 @@ GM_API int gm_view_store_slow(struct gm_view *v, gm_gpa_t gpa, const void *src,
 GM_INLINE int gm_view_read(struct gm_view *v, gm_gpa_t gpa, void *buf,
 			   uint64_t n)
 {
+	uint8_t *host;
 	uint64_t off;
 
-	if (gm_unlikely(!gm_view_seek(v, gm_gpa_raw(gpa), n, &off)))
-		return gm_view_read_slow(v, gpa, buf, n);
-	gm_copy_from_host(buf, v->hint.host + off, n);
+	if (__builtin_constant_p(n) && gm_mem_size_is_atomic(n)) {
+		if (gm_unlikely(!gm_view_direct(v, gm_gpa_raw(gpa), n, &host)))
+			return gm_view_read_slow(v, gpa, buf, n);
+		gm_mem_load(buf, host, n, GM_RELAXED);
+	} else {
+		if (gm_unlikely(!gm_view_hit(v, gm_gpa_raw(gpa), n, &off)))
+			return gm_view_read_slow(v, gpa, buf, n);
+		gm_copy_from_host(buf, v->hint.host + off, n);
+	}
 	return 0;
 }
+
+/*
+ * Writes and stores of integers. @x goes to memory where a call needs it there,
+ * and nowhere else: an object that the caller has put together in a register is
+ * not stored in parts and loaded whole, which is slow.
+ */
+#define GM_DEFINE_VIEW_PUT(name, bits, order_param, can, put, slow) \
+GM_INLINE int gm_view_##name##_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				       uint##bits##_t x order_param) \
+{ \
+	struct gm_bitmap *dirty = v->hint.dirty; \
+	uint##bits##_t copy; \
+	uint64_t off; \
+	if (gm_likely(gm_view_hit(v, gm_gpa_raw(gpa), sizeof(x), &off) && \
+		      (can))) { \
+		if (gm_likely(!dirty)) { \
+			put; \
+			return 0; \
+		} \
+		/* Not so with read-only memory: that is left to the call. */ \
+		if (gm_likely(dirty->hot)) { \
+			put; \
+			gm_bitmap_mark(dirty, off, sizeof(x)); \
+			return 0; \
+		} \
+	} \
+	copy = x; \
+	return slow; \
+}
+#define GM_COMMA_ORDER , enum gm_order order
+#define GM_DEFINE_VIEW_PUTS(bits) \
+GM_DEFINE_VIEW_PUT(write, bits, , true, \
+		   gm_mem_write_u##bits(v->hint.host + off, x), \
+		   gm_view_write_slow(v, gpa, &copy, sizeof(copy))) \
+GM_DEFINE_VIEW_PUT(store, bits, GM_COMMA_ORDER, gm_order_for_store(order) && \
+		   gm_mem_is_aligned(v->hint.host + off, sizeof(x)), \
+		   gm_mem_store_u##bits(v->hint.host + off, x, order), \
+		   gm_view_store_slow(v, gpa, &copy, sizeof(copy), order))
+
+GM_DEFINE_VIEW_PUTS(8)
+GM_DEFINE_VIEW_PUTS(16)
+GM_DEFINE_VIEW_PUTS(32)
+GM_DEFINE_VIEW_PUTS(64)
 
 /**
  * gm_view_write() - write all of @n bytes, or an object
@@ -73,16 +123,35 @@ GM_INLINE int gm_view_write(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 {
 	uint64_t off;
 
-	if (gm_unlikely(!gm_view_seek(v, gm_gpa_raw(gpa), n, &off)))
-		return gm_view_write_slow(v, gpa, buf, n);
-	if (gm_unlikely(v->hint.dirty != NULL)) {
-		if (gm_bitmap_refuses_write(v->hint.dirty))
-			return gm_view_write_slow(v, gpa, buf, n);
-		gm_copy_to_host(v->hint.host + off, buf, n);
-		gm_bitmap_mark(v->hint.dirty, off, n);
-		return 0;
+	if (__builtin_constant_p(n) && n == 1) {
+		uint8_t x;
+
+		memcpy(&x, buf, 1);
+		return gm_view_write_u8(v, gpa, x);
 	}
+	if (__builtin_constant_p(n) && n == 2) {
+		uint16_t x;
+
+		memcpy(&x, buf, 2);
+		return gm_view_write_u16(v, gpa, x);
+	}
+	if (__builtin_constant_p(n) && n == 4) {
+		uint32_t x;
+
+		memcpy(&x, buf, 4);
+		return gm_view_write_u32(v, gpa, x);
+	}
+	if (__builtin_constant_p(n) && n == 8) {
+		uint64_t x;
+
+		memcpy(&x, buf, 8);
+		return gm_view_write_u64(v, gpa, x);
+	}
+	if (gm_unlikely(!gm_view_hit(v, gm_gpa_raw(gpa), n, &off) ||
+			gm_bitmap_refuses_write(v->hint.dirty)))
+		return gm_view_write_slow(v, gpa, buf, n);
 	gm_copy_to_host(v->hint.host + off, buf, n);
+	gm_bitmap_mark(v->hint.dirty, off, n);
 	return 0;
 }
 
@@ -128,14 +197,13 @@ GM_API int64_t gm_view_write_some(struct gm_view *v, gm_gpa_t gpa,
 GM_INLINE int gm_view_load(struct gm_view *v, gm_gpa_t gpa, void *dst,
 			   uint64_t n, enum gm_order order)
 {
-	uint64_t off;
+	uint8_t *host;
 
 	if (gm_unlikely(!gm_mem_size_is_atomic(n) ||
 			!gm_order_for_load(order) ||
-			!gm_view_seek(v, gm_gpa_raw(gpa), n, &off) ||
-			!gm_mem_is_aligned(v->hint.host + off, n)))
+			!gm_view_direct(v, gm_gpa_raw(gpa), n, &host)))
 		return gm_view_load_slow(v, gpa, dst, n, order);
-	gm_mem_load(dst, v->hint.host + off, n, order);
+	gm_mem_load(dst, host, n, order);
 	return 0;
 }
 
@@ -156,7 +224,7 @@ GM_INLINE int gm_view_store(struct gm_view *v, gm_gpa_t gpa, const void *src,
 
 	if (gm_unlikely(!gm_mem_size_is_atomic(n) ||
 			!gm_order_for_store(order) ||
-			!gm_view_seek(v, gm_gpa_raw(gpa), n, &off) ||
+			!gm_view_hit(v, gm_gpa_raw(gpa), n, &off) ||
 			!gm_mem_is_aligned(v->hint.host + off, n) ||
 			gm_bitmap_refuses_write(v->hint.dirty)))
 		return gm_view_store_slow(v, gpa, src, n, order);
@@ -240,20 +308,10 @@ GM_INLINE int gm_view_read_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 { \
 	return gm_view_read(v, gpa, out, sizeof(*out)); \
 } \
-GM_INLINE int gm_view_write_u##bits(struct gm_view *v, gm_gpa_t gpa, \
-				    uint##bits##_t x) \
-{ \
-	return gm_view_write(v, gpa, &x, sizeof(x)); \
-} \
 GM_INLINE int gm_view_load_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 				   enum gm_order order, uint##bits##_t *out) \
 { \
 	return gm_view_load(v, gpa, out, sizeof(*out), order); \
-} \
-GM_INLINE int gm_view_store_u##bits(struct gm_view *v, gm_gpa_t gpa, \
-				    uint##bits##_t x, enum gm_order order) \
-{ \
-	return gm_view_store(v, gpa, &x, sizeof(x), order); \
 }
 
 #define GM_DEFINE_VIEW_ENDIAN(name, native) \

@@ -5,10 +5,13 @@
  * A map never changes; adding or removing a region makes a new map that shares
  * the regions. So any number of threads read it at once, without a lock.
  *
- * To find a region, the address space from the first to the last byte is cut
- * into granules of a power of two; a table tells for each granule the first
- * region that reaches into it. Where regions are no smaller than granules, that
- * is the answer; a crowded granule needs a binary search among its regions.
+ * To find a region, the address space from 0 to the last byte is cut into
+ * granules of a power of two; a table tells for each granule the first region
+ * that reaches into it. Where regions are no smaller than granules, that is the
+ * answer; a crowded granule needs a binary search among its regions.
+ *
+ * A granule that one region fills, with host memory behind it, is direct: a
+ * second table has what to add to a guest address there to get the host's.
  */
 #ifndef GUESTMEM_MAP_H
 #define GUESTMEM_MAP_H
@@ -22,7 +25,8 @@ GM_BEGIN_DECLS
  * @ext: what accesses need, one a region in order of address, and one of
  *	length 0 at the end
  * @table: granule to index in @ext, and one more
- * @lo: guest address of the first byte of all
+ * @direct: granule to host address less guest address, a multiple of 8; 1: the
+ *	granule is not direct
  * @granules: entries in @table, less one
  * @shift: log2 of the granule size
  * @count: regions
@@ -37,7 +41,7 @@ GM_BEGIN_DECLS
 struct gm_map {
 	const struct gm_extent *ext;
 	const uint32_t *table;
-	uint64_t lo;
+	const uint64_t *direct;
 	uint64_t granules;
 	uint32_t shift;
 	uint32_t count;
@@ -152,18 +156,18 @@ GM_INLINE struct gm_region *gm_map_region(const struct gm_map *m, size_t index)
  */
 GM_API gm_gpa_t gm_map_last(const struct gm_map *m);
 
+/* An entry of direct that is none; real ones are multiples of 8. */
+#define GM_NOT_DIRECT UINT64_C(1)
+
 /* The binary search in a crowded granule; NULL if nobody has @gpa. */
 GM_API const struct gm_extent *gm_map_search(const struct gm_map *m,
 					     uint64_t granule, uint64_t gpa);
 
-/*
- * The extent that has @gpa, or NULL. Below lo the difference wraps; whatever
- * granule that gives, base and length of its region decide.
- */
+/* The extent that has @gpa, or NULL. */
 GM_CORE const struct gm_extent *gm_map_lookup(const struct gm_map *m,
 					      uint64_t gpa)
 {
-	uint64_t granule = (gpa - m->lo) >> m->shift;
+	uint64_t granule = gpa >> m->shift;
 	const struct gm_extent *e;
 
 	if (gm_unlikely(granule >= m->granules))
@@ -186,8 +190,14 @@ GM_CORE const struct gm_extent *gm_map_lookup(const struct gm_map *m,
  */
 GM_INLINE struct gm_region *gm_map_find(const struct gm_map *m, gm_gpa_t gpa)
 {
-	const struct gm_extent *e = gm_map_lookup(m, gm_gpa_raw(gpa));
+	uint64_t granule = gm_gpa_raw(gpa) >> m->shift;
+	const struct gm_extent *e;
 
+	if (gm_unlikely(granule >= m->granules))
+		return NULL;
+	if (gm_likely(m->direct[granule] != GM_NOT_DIRECT))
+		return m->regions[m->table[granule]];
+	e = gm_map_lookup(m, gm_gpa_raw(gpa));
 	return e ? m->regions[e - m->ext] : NULL;
 }
 

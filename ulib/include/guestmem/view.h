@@ -2,11 +2,13 @@
 /*
  * view.h - what a device holds while it touches guest memory.
  *
- * A view is a map and a hint: a copy of what the region hit last looks like,
- * so that the next access to it is one subtraction and two comparisons away
- * from the memory itself. It lives on the stack or in a queue's struct, costs
- * nothing to make, and is one thread's own; any number of views look at one
- * map. All access to guest memory by address takes a view (access.h, iov.h).
+ * A view is a map, a copy of what leads through its table of direct granules,
+ * and a hint: a copy of what the region hit last looks like. Aligned reads of
+ * integers take the table, all else takes the hint; either way the memory is a
+ * few instructions away. A view lives on the stack or in a queue's struct,
+ * costs nothing to make, and is one thread's own; any number of views look at
+ * one map. All access to guest memory by address takes a view (access.h,
+ * iov.h).
  */
 #ifndef GUESTMEM_VIEW_H
 #define GUESTMEM_VIEW_H
@@ -16,18 +18,41 @@
 GM_BEGIN_DECLS
 
 /**
+ * struct gm_hint - what a view knows of the region it hit last
+ * @base: guest address of its first byte
+ * @span: at how many of its bytes an access of 8 bytes can start: its length
+ *	less 7; 0: no region
+ * @host: host address of its first byte
+ * @dirty: bitmap of what was written; NULL: not tracked
+ *
+ * With @span, one comparison tells that an access of up to 8 bytes is inside.
+ * One that starts in the last 7 bytes of a region takes the longer way.
+ */
+struct gm_hint {
+	uint64_t base;
+	uint64_t span;
+	uint8_t *host;
+	struct gm_bitmap *dirty;
+};
+
+/**
  * struct gm_view - one thread's window on a guest's memory
- * @hint: what was hit last; length 0 at first; never a region that is mapped on
- *	demand
+ * @hint: what was hit last; never a region that is mapped on demand
  * @map: the map, borrowed
+ * @direct: the map's
+ * @granules: the map's
+ * @shift: the map's
  * @reserved: zero
  *
  * Inline functions know this layout: it is ABI. All fields are the library's.
  */
 struct gm_view {
-	struct gm_extent hint;
+	struct gm_hint hint;
 	const struct gm_map *map;
-	uint64_t reserved[3];
+	const uint64_t *direct;
+	uint64_t granules;
+	uint32_t shift;
+	uint32_t reserved;
 };
 
 GM_STATIC_ASSERT(sizeof(struct gm_view) == 64, "ABI");
@@ -39,7 +64,8 @@ GM_STATIC_ASSERT(sizeof(struct gm_view) == 64, "ABI");
  */
 GM_INLINE void gm_view_init(struct gm_view *v, const struct gm_map *m)
 {
-	struct gm_view init = { { 0, 0, NULL, NULL }, m, { 0, 0, 0 } };
+	struct gm_view init = { { 0, 0, NULL, NULL }, m, m->direct,
+				m->granules, m->shift, 0 };
 
 	*v = init;
 }
@@ -55,27 +81,35 @@ GM_INLINE const struct gm_map *gm_view_map(const struct gm_view *v)
 	return v->map;
 }
 
+/*
+ * Host address of an aligned object of @n = 1, 2, 4 or 8 bytes in a direct
+ * granule. It can't cross into the next one; and since the difference of the
+ * addresses is a multiple of 8, it is aligned in the host too.
+ */
+GM_CORE bool gm_view_direct(const struct gm_view *v, uint64_t gpa, uint64_t n,
+			    uint8_t **host)
+{
+	uint64_t granule = gpa >> v->shift;
+	uint64_t delta;
+
+	if (gm_unlikely(granule >= v->granules))
+		return false;
+	delta = v->direct[granule];
+	/* GM_NOT_DIRECT is odd. */
+	if (gm_unlikely(n > 1 ? (delta | gpa) & (n - 1) : delta & 1))
+		return false;
+	*host = gm_cast(uint8_t *, (uintptr_t)(gpa + delta));
+	return true;
+}
+
 /* Is [gpa, gpa + n) inside the hint? Then @off is where. Never gpa + n. */
 GM_CORE bool gm_view_hit(const struct gm_view *v, uint64_t gpa, uint64_t n,
 			 uint64_t *off)
 {
 	*off = gpa - v->hint.base;
-	return *off < v->hint.len && n <= v->hint.len - *off;
-}
-
-/* The same, after a look into the map if the hint isn't it. */
-GM_CORE bool gm_view_seek(struct gm_view *v, uint64_t gpa, uint64_t n,
-			  uint64_t *off)
-{
-	const struct gm_extent *e;
-
-	if (gm_likely(gm_view_hit(v, gpa, n, off)))
-		return true;
-	e = gm_map_lookup(v->map, gpa);
-	if (gm_unlikely(!e || !e->host))
+	if (gm_unlikely(*off >= v->hint.span))
 		return false;
-	v->hint = *e;
-	return gm_view_hit(v, gpa, n, off);
+	return n <= 8 || n - 8 < v->hint.span - *off;
 }
 
 /**
