@@ -21,11 +21,12 @@
 #define BENCH_LOOP static __attribute__((__noinline__))
 
 /*
- * In a timed loop: BENCH_HIDE() makes a variable unknown to the compiler again
- * (and memory too), so that no step of the access moves out of the loop;
- * BENCH_USE() has a value be computed. Neither is an instruction.
+ * In a timed loop: BENCH_FORGET() makes memory unknown to the compiler again, so
+ * that what an access loads is loaded each time; BENCH_HIDE() does so for a
+ * variable too; BENCH_USE() has a value be computed. None is an instruction.
  */
 #define BENCH_HIDE(x) __asm__ volatile("" : "+r"(x) : : "memory")
+#define BENCH_FORGET() __asm__ volatile("" : : : "memory")
 #define BENCH_USE(x) __asm__ volatile("" : : "r"(x))
 
 /* A call that returns 0 or the benchmark is over. */

@@ -22,7 +22,7 @@ BENCH_LOOP void name(void *ctx, uint64_t n) \
 	gm_gpa_t gpa = w->gpa; \
 \
 	for (; n; n--) { \
-		BENCH_HIDE(gpa); \
+		BENCH_FORGET(); \
 		BENCH_OK(gm_view_write_u32(v, gpa, (uint32_t)n)); \
 	} \
 }

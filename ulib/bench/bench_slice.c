@@ -19,9 +19,11 @@ BENCH_LOOP void slice_##name(void *ctx, uint64_t n) \
 { \
 	struct ring *r = ctx; \
 	struct gm_slice s = r->slice; \
-	uint64_t off = r->off; \
+	uint64_t start = r->off; \
 \
 	for (; n; n--) { \
+		uint64_t off = start; \
+\
 		BENCH_HIDE(off); \
 		__VA_ARGS__; \
 	} \
@@ -32,9 +34,10 @@ BENCH_LOOP void raw_##name(void *ctx, uint64_t n) \
 { \
 	struct ring *r = ctx; \
 	uint8_t *base = r->slice.host; \
-	uint64_t off = r->off; \
+	uint64_t start = r->off; \
 \
 	for (; n; n--) { \
+		uint64_t off = start; \
 		volatile uint##bits##_t *p; \
 \
 		BENCH_HIDE(off); \
