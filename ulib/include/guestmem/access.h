@@ -73,6 +73,7 @@ GM_INLINE int gm_view_##name##_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 				       uint##bits##_t x order_param) \
 { \
 	struct gm_bitmap *dirty = v->hint.dirty; \
+	const uint64_t *hot; \
 	uint##bits##_t copy; \
 	uint64_t off; \
 	if (gm_likely(gm_view_hit(v, gm_gpa_raw(gpa), sizeof(x), &off) && \
@@ -82,9 +83,12 @@ GM_INLINE int gm_view_##name##_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 			return 0; \
 		} \
 		/* Not so with read-only memory: that is left to the call. */ \
-		if (gm_likely(dirty->hot)) { \
+		hot = dirty->hot; \
+		if (gm_likely(hot)) { \
 			put; \
-			gm_bitmap_mark(dirty, off, sizeof(x)); \
+			if (gm_unlikely(!gm_bitmap_is_marked(dirty, hot, off, \
+							     sizeof(x)))) \
+				gm_bitmap_mark_slow(dirty, off, sizeof(x)); \
 			return 0; \
 		} \
 	} \
@@ -306,7 +310,11 @@ GM_INLINE int gm_view_write_le32(struct gm_view *v, gm_gpa_t gpa, uint32_t x);
 GM_INLINE int gm_view_read_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 				   uint##bits##_t *out) \
 { \
-	return gm_view_read(v, gpa, out, sizeof(*out)); \
+	uint##bits##_t x; \
+	int ret = gm_view_read(v, gpa, &x, sizeof(x)); \
+	if (gm_likely(!ret)) \
+		*out = x; \
+	return ret; \
 } \
 GM_INLINE int gm_view_load_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 				   enum gm_order order, uint##bits##_t *out) \

@@ -475,7 +475,11 @@ GM_INLINE int gm_slice_store_u32(struct gm_slice s, uint64_t off, uint32_t v,
 #define GM_DEFINE_SLICE_INT(n, type) \
 GM_INLINE int gm_slice_read_##n(struct gm_slice s, uint64_t off, type *out) \
 { \
-	return gm_slice_read(s, off, out, sizeof(*out)); \
+	type x; \
+	int ret = gm_slice_read(s, off, &x, sizeof(x)); \
+	if (gm_likely(!ret)) \
+		*out = x; \
+	return ret; \
 } \
 GM_INLINE int gm_slice_write_##n(struct gm_slice s, uint64_t off, type v) \
 { \
