@@ -155,7 +155,9 @@ void blk_config(const struct blk *b, struct virtio_blk_config *config)
 void blk_set_map(struct blk *b, struct gm_map *map)
 {
 	b->map = map;
-	gm_view_init(&b->view, map);
+	/* Without memory there is nothing to view, and no ring runs. */
+	if (map)
+		gm_view_init(&b->view, map);
 }
 
 static void release(struct blk *b, struct blk_req *r)
