@@ -152,6 +152,27 @@ GM_API int gm_bitmap_enlarge(struct gm_bitmap *bm, uint64_t additional);
 GM_API void gm_bitmap_mark_slow(struct gm_bitmap *bm, uint64_t off,
 				uint64_t len);
 
+/*
+ * Are all of these bytes, @len not 0, in one page that is marked? What is less
+ * simple may be marked too: the answer is no. @hot is bm->hot, for callers that
+ * had to look at it before.
+ */
+GM_CORE bool gm_bitmap_is_marked(const struct gm_bitmap *bm,
+				 const uint64_t *hot, uint64_t off,
+				 uint64_t len)
+{
+	uint64_t page = off >> bm->shift;
+	uint64_t word;
+
+	/* Where the sum wraps, the top bits differ: shift is less than 64. */
+	if (gm_unlikely(!hot || page >= bm->pages ||
+			((off ^ (off + (len - 1))) >> bm->shift)))
+		return false;
+	word = __atomic_load_n((const volatile uint64_t *)&hot[page >> 6],
+			       __ATOMIC_RELAXED);
+	return word >> (page & 63) & 1;
+}
+
 /**
  * gm_bitmap_mark() - bytes were written
  * @bm: the bitmap; NULL: nothing to do
@@ -164,23 +185,8 @@ GM_API void gm_bitmap_mark_slow(struct gm_bitmap *bm, uint64_t off,
  */
 GM_INLINE void gm_bitmap_mark(struct gm_bitmap *bm, uint64_t off, uint64_t len)
 {
-	uint64_t page, last;
-
-	if (!bm || !len)
-		return;
-	page = off >> bm->shift;
-	/* If the sum wraps, this isn't @page: shift is less than 64. */
-	last = (off + (len - 1)) >> bm->shift;
-	if (gm_likely(bm->hot) && page == last && page < bm->pages) {
-		uint64_t *w = &bm->hot[page >> 6];
-
-		if (!(__atomic_load_n((volatile uint64_t *)w,
-				      __ATOMIC_RELAXED) >> (page & 63) & 1))
-			__atomic_fetch_or(w, UINT64_C(1) << (page & 63),
-					  __ATOMIC_RELEASE);
-		return;
-	}
-	gm_bitmap_mark_slow(bm, off, len);
+	if (bm && len && gm_unlikely(!gm_bitmap_is_marked(bm, bm->hot, off, len)))
+		gm_bitmap_mark_slow(bm, off, len);
 }
 
 /**
