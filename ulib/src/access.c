@@ -58,6 +58,41 @@ static uint64_t walk_write(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 		    step_write, err);
 }
 
+/*
+ * The common case: one or more regions with a host address, side by side.
+ * Returns bytes done; what stops it, and why, is left to walk().
+ */
+static inline __attribute__((always_inline)) uint64_t
+copy_direct(struct gm_view *v, uint64_t gpa, void *buf, uint64_t n,
+	    enum gm_perm perm)
+{
+	const struct gm_extent *e = gm_map_lookup(v->map, gpa);
+	uint64_t done = 0;
+
+	/* After the last extent comes one of length 0. */
+	for (; e && e->host && done < n; e++) {
+		uint64_t off = gpa + done - e->base, len;
+
+		if (off >= e->len)
+			break;
+		len = gm_min(n - done, e->len - off);
+		if (perm == GM_PERM_WRITE) {
+			if (gm_bitmap_refuses_write(e->dirty))
+				break;
+			gm_copy_to_host(e->host + off, (uint8_t *)buf + done,
+					len);
+			gm_bitmap_mark(e->dirty, off, len);
+		} else {
+			gm_copy_from_host((uint8_t *)buf + done, e->host + off,
+					  len);
+		}
+		gm_view_set_hint(v, e);
+		done += len;
+	}
+	/* A range that has come to 2^64 is not at address 0: begin again. */
+	return done < n && gpa + done < gpa ? 0 : done;
+}
+
 static int exact(gm_gpa_t gpa, uint64_t n, uint64_t done, int err)
 {
 	if (done == n)
@@ -67,34 +102,28 @@ static int exact(gm_gpa_t gpa, uint64_t n, uint64_t done, int err)
 
 int gm_view_read_slow(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n)
 {
-	const struct gm_extent *e = gm_view_seek(v, gm_gpa_raw(gpa), n);
-	uint64_t done;
+	uint64_t done = copy_direct(v, gm_gpa_raw(gpa), buf, n, GM_PERM_READ);
 	int err;
 
-	if (gm_likely(e)) {
-		gm_copy_from_host(buf, e->host + (gm_gpa_raw(gpa) - e->base),
-				  n);
+	if (gm_likely(done == n))
 		return 0;
-	}
-	done = walk_read(v, gpa, buf, n, &err);
+	done += walk_read(v, gm_gpa_add_unchecked(gpa, done),
+			  (uint8_t *)buf + done, n - done, &err);
 	return exact(gpa, n, done, err);
 }
 
 int gm_view_write_slow(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 		       uint64_t n)
 {
-	const struct gm_extent *e = gm_view_seek(v, gm_gpa_raw(gpa), n);
-	uint64_t done;
+	/* copy_direct() does not write to it. */
+	uint64_t done = copy_direct(v, gm_gpa_raw(gpa),
+				    (void *)(uintptr_t)buf, n, GM_PERM_WRITE);
 	int err;
 
-	if (gm_likely(e && !gm_bitmap_refuses_write(e->dirty))) {
-		uint64_t off = gm_gpa_raw(gpa) - e->base;
-
-		gm_copy_to_host(e->host + off, buf, n);
-		gm_bitmap_mark(e->dirty, off, n);
+	if (gm_likely(done == n))
 		return 0;
-	}
-	done = walk_write(v, gpa, buf, n, &err);
+	done += walk_write(v, gm_gpa_add_unchecked(gpa, done),
+			   (const uint8_t *)buf + done, n - done, &err);
 	return exact(gpa, n, done, err);
 }
 
@@ -120,9 +149,13 @@ int64_t gm_view_write_some(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 static int atomic_slice(struct gm_view *v, gm_gpa_t gpa, uint64_t n,
 			enum gm_perm perm, struct gm_slice *out)
 {
+	const struct gm_extent *e;
+
 	if (!gm_mem_size_is_atomic(n))
 		return gm_error_set(-EINVAL, GM_ERR_SIZE, n, 0);
-	gm_view_seek(v, gm_gpa_raw(gpa), n);
+	e = gm_map_lookup(v->map, gm_gpa_raw(gpa));
+	if (e && e->host)
+		gm_view_set_hint(v, e);
 	return gm_view_slice(v, gpa, n, perm, out);
 }
 

@@ -107,11 +107,15 @@ struct gm_slice gm_map_extent_slice(const struct gm_map *m,
 				    const struct gm_extent *e, uint64_t off,
 				    uint64_t n);
 
-/* The extent that has [gpa, gpa + n) with a host address, or NULL; the view's
- * next access will find it without a call.
- */
-const struct gm_extent *gm_view_seek(struct gm_view *v, uint64_t gpa,
-				     uint64_t n);
+/* The next access to this extent, which has a host address, needs no call. */
+static inline void gm_view_set_hint(struct gm_view *v,
+				    const struct gm_extent *e)
+{
+	v->hint.base = e->base;
+	v->hint.span = e->len > 7 ? e->len - 7 : 0;
+	v->hint.host = e->host;
+	v->hint.dirty = e->dirty;
+}
 
 /* Build the lookup table; false: no memory. */
 bool gm_map_index(struct gm_map *m, const struct gm_extent *ext);

@@ -29,20 +29,6 @@ static const struct gm_extent *translate(const struct gm_view *v, uint64_t gpa,
 	return e;
 }
 
-const struct gm_extent *gm_view_seek(struct gm_view *v, uint64_t gpa,
-				     uint64_t n)
-{
-	const struct gm_extent *e = gm_map_lookup(v->map, gpa);
-
-	if (!e || !e->host || n > e->len - (gpa - e->base))
-		return NULL;
-	v->hint.base = e->base;
-	v->hint.span = e->len > 7 ? e->len - 7 : 0;
-	v->hint.host = e->host;
-	v->hint.dirty = e->dirty;
-	return e;
-}
-
 void gm_slices_init(struct gm_slices *it, struct gm_view *v, gm_gpa_t gpa,
 		    gm_size_t len, enum gm_perm perm)
 {
