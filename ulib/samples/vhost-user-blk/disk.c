@@ -16,24 +16,36 @@
 #include "disk.h"
 #include "log.h"
 
+static int open_image(struct disk *d, const char *path)
+{
+	struct stat st;
+	off_t end;
+
+	d->fd = open(path, (d->read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	if (d->fd < 0 || fstat(d->fd, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+		return -ENOTBLK;
+	/* Not st_size, which a block device has not. */
+	end = lseek(d->fd, 0, SEEK_END);
+	if (end < 0)
+		return -errno;
+	d->sectors = (uint64_t)end >> SECTOR_SHIFT;
+	return 0;
+}
+
 int disk_open(struct disk *d, const char *path, bool read_only, enum disk_engine engine)
 {
-	off_t end;
 	int err;
 
 	memset(d, 0, sizeof(*d));
 	d->read_only = read_only;
-	d->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC);
-	if (d->fd < 0)
-		return because(-errno, "%s: %s", path, strerror(errno));
-	/* Of a block device too, which has no st_size. */
-	end = lseek(d->fd, 0, SEEK_END);
-	if (end < 0) {
-		err = because(-errno, "%s: %s", path, strerror(errno));
-		close(d->fd);
-		return err;
+	err = open_image(d, path);
+	if (err) {
+		if (d->fd >= 0)
+			close(d->fd);
+		return because(err, "%s: %s", path, strerror(-err));
 	}
-	d->sectors = (uint64_t)end >> SECTOR_SHIFT;
 	d->depth = 1;
 	if (engine == DISK_SYNC)
 		return 0;

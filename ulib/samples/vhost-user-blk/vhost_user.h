@@ -109,6 +109,7 @@ struct vu_config {
 	uint32_t flags;
 	uint8_t data[VU_MAX_CONFIG];
 };
+
 #define VU_CONFIG_HEADER	offsetof(struct vu_config, data)
 
 union vu_payload {
@@ -126,6 +127,7 @@ struct vu_msg {
 	struct vu_header header;
 	union vu_payload payload;
 };
+
 _Static_assert(offsetof(struct vu_msg, payload) ==
 	       offsetof(struct vu_msg, header) + sizeof(struct vu_header), "no gap");
 
@@ -147,7 +149,7 @@ int vu_check_header(const struct vu_header *h);
  */
 int vu_check(const struct vu_header *h, const union vu_payload *p, int nfds);
 
-/* Does this request have a reply of its own (and so never an acknowledgement)? */
+/* Has this request a reply of its own, so that none is asked for by VU_NEED_REPLY? */
 bool vu_has_reply(uint32_t request);
 
 /* For people. Never NULL. */
