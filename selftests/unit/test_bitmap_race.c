@@ -21,7 +21,7 @@
 #define PAGES 256
 #define WORDS (PAGES / 64)
 #define MARKERS 2
-#define RUN_NS 250000000LL
+#define RUN_NS 150000000LL
 
 /* Marks the pages [first, first + n), whose values were written just before. */
 typedef void (*mark_fn)(struct gm_bitmap *bm, uint64_t first, uint64_t n);

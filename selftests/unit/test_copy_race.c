@@ -12,7 +12,7 @@
 #include <guestmem/ref.h>
 #include "scale.h"
 
-#define ROUNDS UINT64_C(400000)
+#define ROUNDS UINT64_C(150000)
 #define ELEMS 16
 
 struct race {
