@@ -305,11 +305,10 @@ GM_API int gm_region_slice(struct gm_region *r, gm_roff_t off, gm_size_t n,
  */
 GM_INLINE struct gm_slice gm_region_as_slice(struct gm_region *r)
 {
-	struct gm_slice s = { r->ext.host, r->ext.len, { NULL }, 0 };
+	struct gm_slice s = gm_slice_new_dirty(r->ext.host, r->ext.len,
+					       r->ext.dirty, 0);
 
-	if (gm_likely(s.host != NULL))
-		s.dirty = r->ext.dirty;
-	else
+	if (gm_unlikely(!s.host))
 		s.region = r;
 	return s;
 }

@@ -69,8 +69,13 @@ struct gm_guard {
  */
 GM_INLINE struct gm_slice gm_slice_new(void *host, uint64_t len)
 {
-	struct gm_slice s = { (uint8_t *)host, len, { NULL }, 0 };
+	/* No initializer: sparse gets anonymous unions in them wrong. */
+	struct gm_slice s;
 
+	s.host = (uint8_t *)host;
+	s.len = len;
+	s.dirty = NULL;
+	s.off = 0;
 	return s;
 }
 
@@ -86,8 +91,9 @@ GM_INLINE struct gm_slice gm_slice_new_dirty(void *host, uint64_t len,
 					     struct gm_bitmap *dirty,
 					     uint64_t off)
 {
-	struct gm_slice s = { (uint8_t *)host, len, { NULL }, off };
+	struct gm_slice s = gm_slice_new(host, len);
 
+	s.off = off;
 	if (off <= UINT64_MAX - len)
 		s.dirty = dirty;
 	return s;
@@ -164,9 +170,12 @@ GM_CORE uint64_t gm_slice_index(uint64_t off, uint64_t n)
  */
 GM_CORE struct gm_slice gm_slice_again(struct gm_slice s)
 {
-	struct gm_slice t = { s.host, s.len, { NULL }, s.off };
+	struct gm_slice t;
 
+	t.host = s.host;
+	t.len = s.len;
 	t.dirty = s.dirty;
+	t.off = s.off;
 	return t;
 }
 
