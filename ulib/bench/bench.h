@@ -33,7 +33,7 @@
 #define BENCH_OK(expr) \
 	do { \
 		if (__builtin_expect((expr) != 0, 0)) \
-			bench_must(false, #expr); \
+			bench_fail(#expr); \
 	} while (0)
 
 /* Does @n operations. */
@@ -71,7 +71,13 @@ void bench_run(const struct bench_case *c, const char *name, ...)
 /* Return: what main() returns. A target missed is no failure. */
 int bench_finish(void);
 
-/* Ends the program if a call that can't fail here has failed. */
-void bench_must(bool ok, const char *what);
+/* Ends the program: a call that can't fail here has failed. */
+void bench_fail(const char *what) __attribute__((__noreturn__, __cold__));
+
+static inline void bench_must(bool ok, const char *what)
+{
+	if (!ok)
+		bench_fail(what);
+}
 
 #endif /* BENCH_H */
