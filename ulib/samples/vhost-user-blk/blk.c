@@ -100,6 +100,7 @@ int blk_init(struct blk *b, struct disk *disk, struct stats *stats, unsigned int
 	for (i = 0; i < queues; i++)
 		b->queues[i].call = -1;
 	memcpy(b->id, id, strnlen(id, sizeof(b->id)));
+	blk_set_features(b, 0);
 	return 0;
 }
 
@@ -124,6 +125,7 @@ void blk_set_features(struct blk *b, uint64_t features)
 {
 	unsigned int i;
 
+	b->write_through = !(features >> VIRTIO_BLK_F_FLUSH & 1);
 	for (i = 0; i < b->queue_count; i++) {
 		b->queues[i].vq.event_idx = features >> VIRTIO_RING_F_EVENT_IDX & 1;
 		b->queues[i].vq.indirect = features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
@@ -184,6 +186,19 @@ static int finish(struct blk *b, struct blk_req *r, uint8_t status)
 	return err;
 }
 
+static int begin_flush(struct blk *b, struct blk_req *r)
+{
+	r->io.op = DISK_FLUSH;
+	disk_submit(b->disk, &r->io);
+	return 0;
+}
+
+/* The image has what the driver wanted written. */
+static int finish_write(struct blk *b, struct blk_req *r)
+{
+	return b->write_through ? begin_flush(b, r) : finish(b, r, VIRTIO_BLK_S_OK);
+}
+
 /* Move the next bytes of a read or write: all that are left, as a rule. */
 static int move(struct blk *b, struct blk_req *r)
 {
@@ -195,8 +210,10 @@ static int move(struct blk *b, struct blk_req *r)
 
 	n = gm_iov_extract(&r->view, &c, read ? GM_PERM_WRITE : GM_PERM_READ, UINT64_MAX, r->iov,
 			   REQ_IOVS, &bytes);
-	if (n <= 0)
-		return finish(b, r, n ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
+	if (n < 0)
+		return finish(b, r, VIRTIO_BLK_S_IOERR);
+	if (!n)
+		return read ? finish(b, r, VIRTIO_BLK_S_OK) : finish_write(b, r);
 	r->io.iov = r->iov;
 	r->io.iovcnt = n;
 	disk_submit(b->disk, &r->io);
@@ -246,13 +263,6 @@ static int begin_move(struct blk *b, struct blk_req *r, enum disk_op op, uint64_
 	r->io.op = op;
 	r->io.off = sector << SECTOR_SHIFT;
 	return move(b, r);
-}
-
-static int begin_flush(struct blk *b, struct blk_req *r)
-{
-	r->io.op = DISK_FLUSH;
-	disk_submit(b->disk, &r->io);
-	return 0;
 }
 
 static int get_id(struct blk *b, struct blk_req *r)
@@ -314,7 +324,7 @@ static int do_segments(struct blk *b, struct blk_req *r, bool zero)
 		status = check_segment(b, &segments[i], zero);
 	for (i = 0; i < count && status == VIRTIO_BLK_S_OK; i++)
 		status = do_segment(b, &segments[i], zero);
-	return finish(b, r, status);
+	return status == VIRTIO_BLK_S_OK ? finish_write(b, r) : finish(b, r, status);
 }
 
 static int dispatch(struct blk *b, struct blk_req *r, uint32_t type, uint64_t sector)

@@ -40,6 +40,7 @@ struct blk_queue {
  * @queues: the queues
  * @queue_count: how many
  * @turn: the queue that is served first
+ * @write_through: the driver does not know how to flush, so each write does
  * @reqs: one for each request that the disk can have in flight
  * @free: those that are not
  * @id: the answer to VIRTIO_BLK_T_GET_ID
@@ -52,6 +53,7 @@ struct blk {
 	struct blk_queue queues[MAX_QUEUES];
 	unsigned int queue_count;
 	unsigned int turn;
+	bool write_through;
 	struct blk_req *reqs;
 	struct blk_req *free;
 	char id[VIRTIO_BLK_ID_BYTES];
