@@ -103,7 +103,7 @@ static int64_t lost_marks(mark_fn mark, uint64_t span, uint64_t *rounds)
 	static struct race r;
 	struct marker m[MARKERS];
 	pthread_t t[MARKERS];
-	int64_t lost = 0, end = now_ns() + RUN_NS;
+	int64_t lost = 0, end;
 
 	memset(&r, 0, sizeof(r));
 	r.mark = mark;
@@ -115,15 +115,18 @@ static int64_t lost_marks(mark_fn mark, uint64_t span, uint64_t *rounds)
 		if (pthread_create(&t[i], NULL, marker, &m[i]))
 			return -1;
 	}
-	for (*rounds = 0; now_ns() < end; ++*rounds) {
+	*rounds = 0;
+	end = now_ns() + RUN_NS;
+	do {
 		__atomic_store_n(&r.done, 0, __ATOMIC_RELAXED);
 		__atomic_add_fetch(&r.go, 1, __ATOMIC_RELEASE);
 		while (__atomic_load_n(&r.done, __ATOMIC_ACQUIRE) < MARKERS)
 			take(&r);
 		take(&r);
+		++*rounds;
 		for (uint64_t p = 0; p < PAGES; p++)
-			lost += r.seen[p] != (*rounds + 1) * 4 + 3;
-	}
+			lost += r.seen[p] != *rounds * 4 + 3;
+	} while (now_ns() < end);
 	__atomic_store_n(&r.stop, true, __ATOMIC_RELAXED);
 	for (int i = 0; i < MARKERS; i++)
 		pthread_join(t[i], NULL);
