@@ -18,6 +18,51 @@ static size_t next_piece(const void *host, size_t n)
 	return 1;
 }
 
+/*
+ * One access of @n bytes. Not by gm_copy_from_host(): without optimization that
+ * does not know its constants, and comes back here.
+ */
+static void read_piece(uint8_t *to, const uint8_t *host, size_t n)
+{
+	if (n == 8) {
+		uint64_t v = gm_mem_read_u64(host);
+
+		memcpy(to, &v, 8);
+	} else if (n == 4) {
+		uint32_t v = gm_mem_read_u32(host);
+
+		memcpy(to, &v, 4);
+	} else if (n == 2) {
+		uint16_t v = gm_mem_read_u16(host);
+
+		memcpy(to, &v, 2);
+	} else {
+		*to = gm_mem_read_u8(host);
+	}
+}
+
+static void write_piece(uint8_t *host, const uint8_t *from, size_t n)
+{
+	if (n == 8) {
+		uint64_t v;
+
+		memcpy(&v, from, 8);
+		gm_mem_write_u64(host, v);
+	} else if (n == 4) {
+		uint32_t v;
+
+		memcpy(&v, from, 4);
+		gm_mem_write_u32(host, v);
+	} else if (n == 2) {
+		uint16_t v;
+
+		memcpy(&v, from, 2);
+		gm_mem_write_u16(host, v);
+	} else {
+		gm_mem_write_u8(host, *from);
+	}
+}
+
 void gm_copy_from_host_small(void *dst, const void *host, size_t n)
 {
 	const uint8_t *from = host;
@@ -26,19 +71,7 @@ void gm_copy_from_host_small(void *dst, const void *host, size_t n)
 	while (n) {
 		size_t piece = next_piece(from, n);
 
-		switch (piece) {
-		case 8:
-			gm_copy_from_host(to, from, 8);
-			break;
-		case 4:
-			gm_copy_from_host(to, from, 4);
-			break;
-		case 2:
-			gm_copy_from_host(to, from, 2);
-			break;
-		default:
-			gm_copy_from_host(to, from, 1);
-		}
+		read_piece(to, from, piece);
 		from += piece;
 		to += piece;
 		n -= piece;
@@ -53,19 +86,7 @@ void gm_copy_to_host_small(void *host, const void *src, size_t n)
 	while (n) {
 		size_t piece = next_piece(to, n);
 
-		switch (piece) {
-		case 8:
-			gm_copy_to_host(to, from, 8);
-			break;
-		case 4:
-			gm_copy_to_host(to, from, 4);
-			break;
-		case 2:
-			gm_copy_to_host(to, from, 2);
-			break;
-		default:
-			gm_copy_to_host(to, from, 1);
-		}
+		write_piece(to, from, piece);
 		from += piece;
 		to += piece;
 		n -= piece;

@@ -48,7 +48,7 @@ GM_API int gm_view_store_slow(struct gm_view *v, gm_gpa_t gpa, const void *src,
 GM_INLINE int gm_view_read(struct gm_view *v, gm_gpa_t gpa, void *buf,
 			   uint64_t n)
 {
-	uint8_t *host;
+	uint8_t *host = NULL;
 	uint64_t off;
 
 	if (__builtin_constant_p(n) && gm_mem_size_is_atomic(n)) {
@@ -201,7 +201,7 @@ GM_API int64_t gm_view_write_some(struct gm_view *v, gm_gpa_t gpa,
 GM_INLINE int gm_view_load(struct gm_view *v, gm_gpa_t gpa, void *dst,
 			   uint64_t n, enum gm_order order)
 {
-	uint8_t *host;
+	uint8_t *host = NULL;
 
 	if (gm_unlikely(!gm_mem_size_is_atomic(n) ||
 			!gm_order_for_load(order) ||
