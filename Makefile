@@ -17,7 +17,7 @@ all:		## library, samples and benchmark programs (default)
 lib:		## the library alone
 	$(ULIB) lib
 
-install:	## library, headers, pkg-config file
+install:	## library, headers, pkg-config file, manual pages
 	$(ULIB) install
 
 uninstall:	## remove what install has put there

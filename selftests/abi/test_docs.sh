@@ -107,6 +107,6 @@ done
 # A document without blocks may be one that the search above does not see.
 tap_check "there are blocks of C" test "$total" -ge 10
 tap_check "the tutorial's program does what the tutorial says" tutorial_says_so
-tap_check "the manual pages are made" make -s -C "$GM_SRC/Documentation" O="$GM_BUILD" MAN="$PWD"
+tap_check "manual pages and HTML are made" make -s -C "$GM_SRC/Documentation" O="$GM_BUILD" MAN="$PWD"
 tap_check "each function has a page" each_function_has_a_page
 tap_done
