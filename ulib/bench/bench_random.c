@@ -64,6 +64,8 @@ static void run_ops(size_t count, bool dirty)
 
 	guest_init(&r.guest, count, dirty);
 	gm_view_init(&r.view, r.guest.map);
+	/* Pages that are dirty already: the first mark is another matter. */
+	gm_view_mark(&r.view, gm_gpa(GUEST_GPA), GUEST_BYTES);
 	if (!dirty) {
 		c.max_ratio = count <= 256 ? 1.3 : 2;
 		c.base = raw_read;
