@@ -108,10 +108,15 @@ static void memory_changed(struct backend *b)
 	blk_set_map(b->blk, b->memory.map);
 	stats_memory(b->blk->stats, &b->memory);
 	for (i = 0; i < b->blk->queue_count; i++) {
-		if (!ring_map(b, i))
+		bool was_mapped = b->rings[i].mapped;
+		int err = ring_map(b, i);
+
+		if (!err && (b->rings[i].mapped || !was_mapped))
 			continue;
-		log_verbose("ring %u has lost its memory: %s", i, log_reason());
-		event_signal(b->rings[i].err);
+		log_verbose("ring %u has lost its memory: %s", i,
+			    err ? log_reason() : "there is none");
+		if (event_signal(b->rings[i].err))
+			log_verbose("ring %u: %s", i, log_reason());
 	}
 }
 
@@ -308,7 +313,10 @@ static int set_vring_fd(struct backend *b, uint32_t request, uint64_t value, int
 	unsigned int i = value & VU_VRING_INDEX_MASK;
 	struct ring *r = &b->rings[i];
 	int *slot = &r->err;
+	int err = value & VU_VRING_NOFD ? 0 : event_check(fds[0]);
 
+	if (err)
+		return err;
 	if (request == VU_SET_VRING_KICK)
 		slot = &r->kick;
 	else if (request == VU_SET_VRING_CALL)

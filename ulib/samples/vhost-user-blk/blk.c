@@ -453,7 +453,9 @@ static int notify(struct blk *b)
 		if (ret < 0)
 			return ret;
 		if (ret)
-			event_signal(q->call);
+			ret = event_signal(q->call);
+		if (ret < 0)
+			return ret;
 	}
 	return 0;
 }

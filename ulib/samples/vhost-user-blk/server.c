@@ -29,13 +29,23 @@
 #define POLL_MS 1
 
 static volatile sig_atomic_t stopping;
+static volatile sig_atomic_t serving;
 static int stop_fd = -1;
 
 /*
- * The loop sees the eventfd; a system call that waits (memory can be a file on
- * a network) is interrupted, and again each second until the loop has seen it.
+ * Each second while there is a front-end, or the end has come: whatever system
+ * call waits is interrupted. None should; but a peer can fill an eventfd between
+ * our look at it and our write, and then go.
  */
-static void on_signal(int sig)
+static void on_tick(int sig)
+{
+	(void)sig;
+	if (serving || stopping)
+		alarm(1);
+}
+
+/* The loop sees the eventfd. */
+static void on_stop(int sig)
 {
 	uint64_t one = 1;
 	int saved = errno;
@@ -50,17 +60,22 @@ static void on_signal(int sig)
 
 static int catch_signals(void)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGALRM };
-	struct sigaction sa = { .sa_handler = on_signal };
+	const struct {
+		int sig;
+		void (*handler)(int sig);
+	} signals[] = {
+		{ SIGTERM, on_stop }, { SIGINT, on_stop }, { SIGALRM, on_tick },
+		/* A log that nobody reads, an image at its limit: mere errors. */
+		{ SIGPIPE, SIG_IGN }, { SIGXFSZ, SIG_IGN },
+	};
 	size_t i;
 
-	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		if (sigaction(signals[i], &sa, NULL))
+	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction sa = { .sa_handler = signals[i].handler };
+
+		if (sigaction(signals[i].sig, &sa, NULL))
 			return -errno;
-	/* What a peer gave as an eventfd may be a pipe, or a file at its limit. */
-	sa.sa_handler = SIG_IGN;
-	if (sigaction(SIGPIPE, &sa, NULL) || sigaction(SIGXFSZ, &sa, NULL))
-		return -errno;
+	}
 	return 0;
 }
 
@@ -118,6 +133,8 @@ static void accept_peer(struct server *s)
 	if (fd < 0)
 		return;
 	conn_init(&s->conn, fd);
+	serving = 1;
+	alarm(1);
 	stats->connections++;
 	stats->region_count = 0;
 	log_verbose("connected");
@@ -135,6 +152,7 @@ static void disconnect(struct server *s, bool misbehaved)
 	}
 	backend_reset(&s->backend);
 	conn_close(&s->conn);
+	serving = 0;
 	stats_write(stats, s->stats_path);
 }
 
