@@ -7,6 +7,8 @@
 set -eu
 # shellcheck source=selftests/tap.sh
 . "$GM_SRC/selftests/tap.sh"
+# shellcheck source=selftests/abi/symbols.sh
+. "$GM_SRC/selftests/abi/symbols.sh"
 
 cflags="-std=gnu11 -Wall -Wextra -Werror -I$GM_SRC/ulib/include"
 docs=$(cd "$GM_SRC" && ls ./*.md Documentation/*.rst)
@@ -66,6 +68,22 @@ links_lead_somewhere()
 	done | { ! grep .; }
 }
 
+# Sources and functions that a document names are there; "X" and "*" stand for
+# anything.
+names_are_there()
+{
+	{
+		grep -oE '[a-z_0-9/]*[a-z0-9]\.(c|h|sh)\b' "$GM_SRC/$1" | sort -u |
+		while read -r f; do
+			[ -n "$(find "$GM_SRC"/ulib "$GM_SRC"/selftests "$GM_SRC/Documentation" \
+				-path "*/$f" | head -n 1)" ] || echo "$1: no $f"
+		done
+		grep -oE '\bgm_[a-z0-9_]+\(\)' "$GM_SRC/$1" | sed 's/()//' | sort -u |
+			comm -23 - known | sed "s|^|$1: no |"
+	} | grep -v -e 'no .*X' -e 'no _' -e gm_os_ -e 'no example\.c' -e 'no stdio\.h' \
+		-e 'no kselftest_harness\.h' | { ! grep .; }
+}
+
 # The tutorial shows what its program prints; only the first line differs
 # where there is no KVM.
 tutorial_says_so()
@@ -80,8 +98,6 @@ tutorial_says_so()
 # Each exported function, and each family that a macro makes, has a page.
 each_function_has_a_page()
 {
-	# shellcheck source=selftests/abi/symbols.sh
-	. "$GM_SRC/selftests/abi/symbols.sh"
 	exported | grep '^gm_' | grep -v -e '_slow$' -e '_index_error$' -e '^gm_map_search$' |
 	while read -r f; do
 		[ -e "man3/$f.3" ] || echo "no page for $f()"
@@ -93,6 +109,7 @@ PKG_CONFIG_LIBDIR=$GM_BUILD/stage/opt/guestmem/lib/pkgconfig \
 	pkg-config --static --libs-only-l libguestmem | sed 's/-lguestmem//' > link_flags
 echo -pthread >> link_flags
 
+{ exported; header_words; } | sort -u > known
 total=0
 for d in $docs; do
 	dir=blocks/$(basename "$d")
@@ -103,6 +120,7 @@ for d in $docs; do
 		tap_check "$d: block of line $(basename "$b" .c)" block_is_right "$PWD/$b"
 	done
 	tap_check "$d: links" links_lead_somewhere "$d"
+	tap_check "$d: names" names_are_there "$d"
 done
 # A document without blocks may be one that the search above does not see.
 tap_check "there are blocks of C" test "$total" -ge 10
