@@ -15,6 +15,7 @@
 #include <guestmem/mmap.h>
 #include "expect.h"
 #include "own_region.h"
+#include "vma.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 #define PAGES 4
@@ -107,6 +108,33 @@ TEST(writes_to_truncated_file_reach_nobody_and_go_on)
 	for (size_t i = 0; i < sizeof(back); i++)
 		EXPECT_EQ(0, back[i]);
 	unmap_file(&m);
+}
+
+/* Every other page is a mapping of its own: there must be an end to that. */
+TEST(many_faults_do_not_use_up_mappings)
+{
+	struct gm_mmap_opts opts = { .sz = sizeof(opts) };
+	int fd = memfd_create("fault", MFD_CLOEXEC), before;
+	uint64_t pages = 1000, i, v;
+	struct gm_region *r;
+
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, ftruncate(fd, (off_t)(pages * PAGE)));
+	ASSERT_OK(gm_file_new(fd, &opts.file));
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), pages * PAGE, &opts, &r));
+	ASSERT_EQ(0, gm_fault_enable());
+	ASSERT_EQ(0, gm_region_watch(r));
+	before = vma_count("");
+	ASSERT_EQ(0, ftruncate(fd, 0));
+	for (i = 0; i < pages; i += 2) {
+		v = 77;
+		ASSERT_EQ(0, gm_region_read(r, gm_roff(i * PAGE), &v, 8));
+		ASSERT_EQ(0, v);
+	}
+	EXPECT_EQ(-EIO, gm_region_fault(r));
+	EXPECT_LE(vma_count(""), before + 40);
+	gm_region_put(r);
+	gm_file_put(opts.file);
 }
 
 TEST(recovered_fault_keeps_errno)

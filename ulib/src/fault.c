@@ -17,6 +17,13 @@
 
 #define SLOTS 1024
 
+/*
+ * Pages that are mended one by one. Each can cost two mappings, of which a
+ * process has no more than 65,530 as a rule; a peer that takes memory away could
+ * use them up. All watched regions together stay well below.
+ */
+#define PAGES_MAX 16
+
 struct slot {
 	uint32_t seq;
 	int prot;
@@ -62,24 +69,34 @@ static void write_slot(struct slot *s, const struct slot *from)
 	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELEASE);
 }
 
-/* Put zeros of our own where the fault was. False: not our memory. */
+static bool put_zeros(uintptr_t start, uint64_t len, int prot)
+{
+	return mmap((void *)start, len, prot,
+		    MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		    -1, 0) != MAP_FAILED;
+}
+
+/*
+ * Put zeros of our own where the fault was, or over the whole region if there
+ * were many. False: not our memory.
+ */
 static bool recover(uintptr_t addr)
 {
 	uint32_t i, used = __atomic_load_n(&slots_used, __ATOMIC_ACQUIRE);
 	struct slot s;
 
 	for (i = 0; i < used; i++) {
+		uint32_t before;
 		uintptr_t page;
 
 		if (!read_slot(&slots[i], &s) || addr - s.start >= s.len)
 			continue;
 		page = addr & ~(uintptr_t)(s.page_size - 1);
-		if (mmap((void *)page, s.page_size, s.prot,
-			 MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) ==
-		    MAP_FAILED)
-			return false;
-		__atomic_store_n(&s.region->faulted, 1, __ATOMIC_RELEASE);
-		return true;
+		before = __atomic_fetch_add(&s.region->faulted, 1,
+					    __ATOMIC_ACQ_REL);
+		return (before < PAGES_MAX &&
+			put_zeros(page, s.page_size, s.prot)) ||
+		       put_zeros(s.start, s.len, s.prot);
 	}
 	return false;
 }

@@ -7,9 +7,10 @@
  * SIGBUS, at whatever instruction. A program that serves untrusted peers turns
  * on fault recovery: a handler finds the watched region that the address is in,
  * puts a page of zeros of our own there, remembers that in the region, and the
- * access goes on. The hot path pays nothing for it. The device asks
- * gm_region_fault() after a batch of work, and drops a peer whose memory is
- * gone.
+ * access goes on. After some such pages it puts zeros over the whole region, so
+ * that nobody can use up the process's mappings. The hot path pays nothing for
+ * it. The device asks gm_region_fault() after a batch of work, and drops a peer
+ * whose memory is gone.
  *
  * A system call on such memory (preadv into it) does not raise the signal: it
  * fails with EFAULT.

@@ -74,7 +74,7 @@ enum gm_tristate {
  * @ext: base, length, host address, bitmap
  * @ops: its kind
  * @refs: references
- * @faulted: not 0 when memory behind it went away (see fault.h)
+ * @faulted: how often memory behind it was found to be gone (see fault.h)
  * @hugetlbfs: is it made of hugetlb pages?
  * @prot: PROT_*, as mapped
  * @flags: MAP_*, as mapped
