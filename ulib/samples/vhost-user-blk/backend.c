@@ -156,6 +156,7 @@ void backend_reset(struct backend *b)
 {
 	unsigned int i;
 
+	blk_cancel(b->blk);
 	stop_all(b);
 	for (i = 0; i < b->blk->queue_count; i++) {
 		virtq_unmap(&b->blk->queues[i].vq);

@@ -40,6 +40,7 @@ struct blk_queue {
  * @queues: the queues
  * @queue_count: how many
  * @turn: the queue that is served first
+ * @cancelled: requests are not continued
  * @write_through: the driver does not know how to flush, so each write does
  * @reqs: one for each request that the disk can have in flight
  * @free: those that are not
@@ -53,6 +54,7 @@ struct blk {
 	struct blk_queue queues[MAX_QUEUES];
 	unsigned int queue_count;
 	unsigned int turn;
+	bool cancelled;
 	bool write_through;
 	struct blk_req *reqs;
 	struct blk_req *free;
@@ -89,5 +91,11 @@ int blk_run(struct blk *b);
  * no part in it.
  */
 void blk_drain(struct blk *b);
+
+/*
+ * The same when nobody cares any more: a request of which a piece is left to do
+ * is dropped without an answer.
+ */
+void blk_cancel(struct blk *b);
 
 #endif /* BLK_H */
