@@ -22,10 +22,10 @@
 
 /*
  * In a timed loop: BENCH_FORGET() makes memory unknown to the compiler again, so
- * that what an access loads is loaded each time; BENCH_HIDE() does so for a
- * variable too; BENCH_USE() has a value be computed. None is an instruction.
+ * that what an access loads is loaded each time; BENCH_HIDE() makes a variable
+ * unknown; BENCH_USE() has a value be computed. None is an instruction.
  */
-#define BENCH_HIDE(x) __asm__ volatile("" : "+r"(x) : : "memory")
+#define BENCH_HIDE(x) __asm__ volatile("" : "+r"(x))
 #define BENCH_FORGET() __asm__ volatile("" : : : "memory")
 #define BENCH_USE(x) __asm__ volatile("" : : "r"(x))
 

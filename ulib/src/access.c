@@ -102,9 +102,15 @@ static int exact(gm_gpa_t gpa, uint64_t n, uint64_t done, int err)
 
 int gm_view_read_slow(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n)
 {
-	uint64_t done = copy_direct(v, gm_gpa_raw(gpa), buf, n, GM_PERM_READ);
+	uint64_t done, off;
 	int err;
 
+	/* Integers come here without a look at the hint. */
+	if (gm_view_hit(v, gm_gpa_raw(gpa), n, &off)) {
+		gm_copy_from_host(buf, v->hint.host + off, n);
+		return 0;
+	}
+	done = copy_direct(v, gm_gpa_raw(gpa), buf, n, GM_PERM_READ);
 	if (gm_likely(done == n))
 		return 0;
 	done += walk_read(v, gm_gpa_add_unchecked(gpa, done),

@@ -34,6 +34,40 @@ GM_API int gm_view_load_slow(struct gm_view *v, gm_gpa_t gpa, void *dst,
 GM_API int gm_view_store_slow(struct gm_view *v, gm_gpa_t gpa, const void *src,
 			      uint64_t n, enum gm_order order);
 
+/*
+ * Reads of integers. @x is written whatever comes of it, and no call sees it: it
+ * can stay in a register. What is not aligned, and granules that regions share,
+ * are left to the call, which takes the hint.
+ */
+#define GM_DEFINE_VIEW_GET(bits) \
+GM_CORE int gm_view_get_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				uint##bits##_t *x) \
+{ \
+	uint##bits##_t copy; \
+	uint8_t *host = NULL; \
+	int ret; \
+	if (gm_likely(gm_view_direct(v, gm_gpa_raw(gpa), sizeof(*x), \
+				     &host))) { \
+		*x = gm_mem_load_u##bits(host, GM_RELAXED); \
+		return 0; \
+	} \
+	copy = 0; \
+	ret = gm_view_read_slow(v, gpa, &copy, sizeof(copy)); \
+	*x = copy; \
+	return ret; \
+}
+
+GM_DEFINE_VIEW_GET(8)
+GM_DEFINE_VIEW_GET(16)
+GM_DEFINE_VIEW_GET(32)
+GM_DEFINE_VIEW_GET(64)
+
+/* Has a read that failed brought some bytes? */
+GM_CORE bool gm_view_read_something(int ret)
+{
+	return !ret || gm_error_last()->kind == GM_ERR_PARTIAL;
+}
+
 /**
  * gm_view_read() - read all of @n bytes, or an object
  * @v: the view
@@ -43,23 +77,50 @@ GM_API int gm_view_store_slow(struct gm_view *v, gm_gpa_t gpa, const void *src,
  *
  * 1, 2, 4 and 8 bytes that are aligned in guest memory are read in one access.
  *
- * Return: 0, or an error as the head of access.h lists them.
+ * Return: 0, or an error as the head of access.h lists them. After
+ * GM_ERR_PARTIAL, what comes behind the bytes that were moved is undefined.
  */
 GM_INLINE int gm_view_read(struct gm_view *v, gm_gpa_t gpa, void *buf,
 			   uint64_t n)
 {
-	uint8_t *host = NULL;
 	uint64_t off;
+	int ret;
 
-	if (__builtin_constant_p(n) && gm_mem_size_is_atomic(n)) {
-		if (gm_unlikely(!gm_view_direct(v, gm_gpa_raw(gpa), n, &host)))
-			return gm_view_read_slow(v, gpa, buf, n);
-		gm_mem_load(buf, host, n, GM_RELAXED);
-	} else {
-		if (gm_unlikely(!gm_view_hit(v, gm_gpa_raw(gpa), n, &off)))
-			return gm_view_read_slow(v, gpa, buf, n);
-		gm_copy_from_host(buf, v->hint.host + off, n);
+	if (__builtin_constant_p(n) && n == 1) {
+		uint8_t x;
+
+		ret = gm_view_get_u8(v, gpa, &x);
+		if (gm_view_read_something(ret))
+			memcpy(buf, &x, 1);
+		return ret;
 	}
+	if (__builtin_constant_p(n) && n == 2) {
+		uint16_t x;
+
+		ret = gm_view_get_u16(v, gpa, &x);
+		if (gm_view_read_something(ret))
+			memcpy(buf, &x, 2);
+		return ret;
+	}
+	if (__builtin_constant_p(n) && n == 4) {
+		uint32_t x;
+
+		ret = gm_view_get_u32(v, gpa, &x);
+		if (gm_view_read_something(ret))
+			memcpy(buf, &x, 4);
+		return ret;
+	}
+	if (__builtin_constant_p(n) && n == 8) {
+		uint64_t x;
+
+		ret = gm_view_get_u64(v, gpa, &x);
+		if (gm_view_read_something(ret))
+			memcpy(buf, &x, 8);
+		return ret;
+	}
+	if (gm_unlikely(!gm_view_hit(v, gm_gpa_raw(gpa), n, &off)))
+		return gm_view_read_slow(v, gpa, buf, n);
+	gm_copy_from_host(buf, v->hint.host + off, n);
 	return 0;
 }
 
@@ -311,7 +372,7 @@ GM_INLINE int gm_view_read_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 				   uint##bits##_t *out) \
 { \
 	uint##bits##_t x; \
-	int ret = gm_view_read(v, gpa, &x, sizeof(x)); \
+	int ret = gm_view_get_u##bits(v, gpa, &x); \
 	if (gm_likely(!ret)) \
 		*out = x; \
 	return ret; \
