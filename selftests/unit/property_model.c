@@ -137,7 +137,7 @@ static void place_regions(struct world *w)
 	at = at / unit * unit;
 	for (i = 0; i < count; i++) {
 		struct world_region *r = &w->regions[i];
-		bool adjacent = rnd_below(rnd, count == WORLD_REGIONS ? 40 : 3);
+		bool adjacent = rnd_below(rnd, count == WORLD_REGIONS ? 400 : 3);
 
 		if (!adjacent)
 			at += unit * rnd_between(rnd, 1, 20);
@@ -168,8 +168,9 @@ bool world_renew(struct world *w)
 			w->count = i;
 			return false;
 		}
-		/* Now and then one is left for later. */
-		r->plugged = !n || rnd_below(&w->rnd, 6);
+		/* Now and then one is left for later; no hole in a long row. */
+		r->plugged = !n || rnd_below(&w->rnd, w->count == WORLD_REGIONS ?
+							     400 : 6);
 		if (r->plugged)
 			regions[n++] = r->r;
 	}
