@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * watch.h - the device's process and its image, seen from outside.
+ */
+#ifndef WATCH_H
+#define WATCH_H
+
+#include "case.h"
+
+/**
+ * struct holdings - what a process holds
+ * @fds: open descriptors
+ * @maps: mappings
+ * @guest_maps: those of them that are of a memfd
+ * @sanitized: it runs under a sanitizer, whose own mappings come and go
+ */
+struct holdings {
+	unsigned int fds;
+	unsigned int maps;
+	unsigned int guest_maps;
+	bool sanitized;
+};
+
+void holdings_read(struct holdings *h, int pid);
+
+/* Wait until the device holds what it held before. If not, says what it has. */
+bool holdings_settle(const struct holdings *before, int pid);
+
+/* Processor time that a process has used, in ms. */
+uint64_t process_cpu_ms(int pid);
+
+/* A copy of the part of the image that cases write to, and its size on disk. */
+#define IMAGE_PART (1024 * 1024u)
+struct image_copy {
+	uint64_t blocks;
+	uint8_t bytes[IMAGE_PART];
+};
+void image_copy(struct image_copy *i, const char *path);
+
+/* Is the image still so? If not, says where it isn't. */
+bool image_is(const struct image_copy *i, const char *path);
+
+#endif /* WATCH_H */

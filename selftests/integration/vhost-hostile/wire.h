@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * wire.h - the vhost-user protocol, as its specification has it.
+ *
+ * Written apart from the device's own header: a number that is wrong there must
+ * not be wrong here too.
+ */
+#ifndef WIRE_H
+#define WIRE_H
+
+#include <stdint.h>
+
+enum {
+	GET_FEATURES = 1,
+	SET_FEATURES = 2,
+	SET_OWNER = 3,
+	RESET_OWNER = 4,
+	SET_MEM_TABLE = 5,
+	SET_VRING_NUM = 8,
+	SET_VRING_ADDR = 9,
+	SET_VRING_BASE = 10,
+	GET_VRING_BASE = 11,
+	SET_VRING_KICK = 12,
+	SET_VRING_CALL = 13,
+	SET_VRING_ERR = 14,
+	GET_PROTOCOL_FEATURES = 15,
+	SET_PROTOCOL_FEATURES = 16,
+	GET_QUEUE_NUM = 17,
+	SET_VRING_ENABLE = 18,
+	GET_CONFIG = 24,
+	SET_CONFIG = 25,
+	RESET_DEVICE = 34,
+	GET_MAX_MEM_SLOTS = 36,
+	ADD_MEM_REG = 37,
+	REM_MEM_REG = 38,
+};
+
+#define FLAG_VERSION	0x1u
+#define FLAG_REPLY	0x4u
+#define FLAG_NEED_REPLY	0x8u
+
+#define F_RING_INDIRECT		(1ull << 28)
+#define F_RING_EVENT_IDX	(1ull << 29)
+#define F_PROTOCOL		(1ull << 30)
+#define F_VERSION_1		(1ull << 32)
+
+#define PF_MQ			(1ull << 0)
+#define PF_REPLY_ACK		(1ull << 3)
+#define PF_CONFIG		(1ull << 9)
+#define PF_MEM_SLOTS		(1ull << 15)
+
+#define VRING_NOFD		0x100ull
+#define CONFIG_MAX		256
+#define TABLE_REGIONS		8
+
+struct wire_header {
+	uint32_t request;
+	uint32_t flags;
+	uint32_t size;
+};
+
+struct wire_state {
+	uint32_t index;
+	uint32_t num;
+};
+
+struct wire_addr {
+	uint32_t index;
+	uint32_t flags;
+	uint64_t desc;
+	uint64_t used;
+	uint64_t avail;
+	uint64_t log;
+};
+
+struct wire_region {
+	uint64_t gpa;
+	uint64_t size;
+	uint64_t user;
+	uint64_t offset;
+};
+
+/* Room for more than the protocol allows. */
+struct wire_table {
+	uint32_t count;
+	uint32_t padding;
+	struct wire_region regions[512];
+};
+#define TABLE_SIZE(n) (8u + (uint32_t)(n) * (uint32_t)sizeof(struct wire_region))
+
+struct wire_slot {
+	uint64_t padding;
+	struct wire_region region;
+};
+
+struct wire_config {
+	uint32_t offset;
+	uint32_t size;
+	uint32_t flags;
+	uint8_t data[CONFIG_MAX + 64];
+};
+#define CONFIG_SIZE(n) (12u + (uint32_t)(n))
+
+#endif /* WIRE_H */
