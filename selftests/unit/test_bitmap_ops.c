@@ -3,7 +3,7 @@
  * bitmap.h: a caller's own tracker, and bitmaps seen from an offset.
  */
 #include "kselftest_harness.h"
-#include <guestmem/slice.h>
+#include <guestmem/slice_access.h>
 #include "expect.h"
 
 #define TOP UINT64_MAX

@@ -5,17 +5,13 @@
  * mark sees what was written before it. Both with the kernel's membarrier and
  * in a process to which it is refused.
  */
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include "kselftest_harness.h"
-#include <guestmem/slice.h>
+#include <guestmem/slice_access.h>
 #include "expect.h"
+#include "refuse.h"
 
 #define PAGE 64
 #define PAGES 256
@@ -271,29 +267,12 @@ TEST(mark_of_page_already_marked_is_never_lost_to_take)
 	EXPECT_LT(0, rounds);
 }
 
-/* membarrier fails with ENOSYS from here on. Returns 0, or -1: can't do that. */
-static int refuse_membarrier(void)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_membarrier, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { ARRAY_SIZE(code), code };
-
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		return -1;
-	return syscall(__NR_membarrier, 0, 0, 0) == -1 && errno == ENOSYS ? 0 : -1;
-}
-
 TEST(without_membarrier_marks_are_never_lost_either)
 {
 	struct gm_bitmap *bm;
 	uint64_t rounds;
 
-	if (refuse_membarrier())
+	if (refuse_syscall(__NR_membarrier, ENOSYS))
 		SKIP(return, "no seccomp filter to be had here");
 	ASSERT_OK(gm_bitmap_new(PAGE, PAGE, &bm));
 	/* Then no inline path, which would skip the locked operation. */

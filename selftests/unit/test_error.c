@@ -5,7 +5,7 @@
 #include <pthread.h>
 #include "kselftest_harness.h"
 #include <guestmem/error.h>
-#include <guestmem/slice.h>
+#include <guestmem/slice_access.h>
 
 #define LAST_KIND GM_ERR_FAULT
 

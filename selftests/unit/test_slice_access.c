@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * slice.h: reads and writes, atomic loads and stores, of direct memory.
+ * slice_access.h: reads and writes, atomic loads and stores, of direct memory.
  */
 #include "kselftest_harness.h"
 #include <guestmem/mmap.h>
-#include <guestmem/slice.h>
+#include <guestmem/slice_access.h>
 #include "expect.h"
 
 #define TOP UINT64_MAX

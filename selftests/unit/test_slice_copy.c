@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * slice.h: elements in and out, and from slice to slice.
+ * slice_access.h: elements in and out, and from slice to slice.
  */
 #include "kselftest_harness.h"
 #include <guestmem/mmap.h>
-#include <guestmem/slice.h>
+#include <guestmem/slice_access.h>
 #include "expect.h"
 
 #define PAGE 4096

@@ -170,8 +170,7 @@ static void report(const struct bench_case *c, const char *name,
 
 	if (bench.json)
 		fprintf(bench.json,
-			"{\"name\":\"%s/%s\",\"ns\":%.4f,\"min_ns\":%.4f,"
-			"\"base\":\"%s\",\"base_ns\":%.4f,\"ratio\":%.4f}\n",
+			"{\"name\":\"%s/%s\",\"ns\":%.4f,\"min_ns\":%.4f,\"base\":\"%s\",\"base_ns\":%.4f,\"ratio\":%.4f}\n",
 			bench.title, name, ns, s->run[0],
 			c->base ? c->base_name : "", base, ratio);
 }

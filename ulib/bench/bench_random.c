@@ -44,11 +44,8 @@ BENCH_LOOP void raw_##name(void *ctx, uint64_t n) \
 }
 
 VIEW_LOOP(read, { uint32_t x; BENCH_OK(gm_view_read_u32(v, gpa, &x)); BENCH_USE(x); })
-VIEW_LOOP(load, {
-	uint32_t x;
-	BENCH_OK(gm_view_load_u32(v, gpa, GM_RELAXED, &x));
-	BENCH_USE(x);
-})
+VIEW_LOOP(load,
+	  { uint32_t x; BENCH_OK(gm_view_load_u32(v, gpa, GM_RELAXED, &x)); BENCH_USE(x); })
 VIEW_LOOP(write, BENCH_OK(gm_view_write_u32(v, gpa, (uint32_t)i)))
 RAW_LOOP(read, { uint32_t x = *p; BENCH_USE(x); })
 RAW_LOOP(write, *p = (uint32_t)i)

@@ -23,6 +23,7 @@
 #include <guestmem/ref.h>
 #include <guestmem/region.h>
 #include <guestmem/slice.h>
+#include <guestmem/slice_access.h>
 #include <guestmem/view.h>
 
 #endif /* GUESTMEM_H */

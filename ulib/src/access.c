@@ -24,9 +24,10 @@ static inline int64_t step_write(struct gm_slice s, void *buf)
  * One loop for both directions: the step is a constant to the compiler. Returns
  * bytes done; with less than @n, @err is why.
  */
-static inline __attribute__((always_inline)) uint64_t
-walk(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n, enum gm_perm perm,
-     step_fn step, int *err)
+static gm_always_inline uint64_t walk(struct gm_view *v, gm_gpa_t gpa,
+				      void *buf, uint64_t n,
+				      enum gm_perm perm, step_fn step,
+				      int *err)
 {
 	struct gm_slices it;
 	struct gm_slice s;
@@ -62,9 +63,9 @@ static uint64_t walk_write(struct gm_view *v, gm_gpa_t gpa, const void *buf,
  * The common case: one or more regions with a host address, side by side.
  * Returns bytes done; what stops it, and why, is left to walk().
  */
-static inline __attribute__((always_inline)) uint64_t
-copy_direct(struct gm_view *v, uint64_t gpa, void *buf, uint64_t n,
-	    enum gm_perm perm)
+static gm_always_inline uint64_t copy_direct(struct gm_view *v, uint64_t gpa,
+					     void *buf, uint64_t n,
+					     enum gm_perm perm)
 {
 	const struct gm_extent *e = gm_map_lookup(v->map, gpa);
 	uint64_t done = 0;

@@ -13,6 +13,9 @@
 
 #define gm_min(a, b) ((a) < (b) ? (a) : (b))
 
+/* For a loop whose steps are constant arguments. */
+#define gm_always_inline inline __attribute__((__always_inline__))
+
 /* A reference count. The last put sees all that other holders did. */
 static inline void gm_ref_inc(uint32_t *refs)
 {

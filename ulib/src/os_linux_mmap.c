@@ -149,7 +149,7 @@ static int map_at(struct gm_mapping *m, const struct gm_mmap_opts *o)
 	int flags, ret;
 	void *p;
 
-	m->flags = map_flags(o, m->file != NULL);
+	m->flags = map_flags(o, m->file);
 	if (o->flags & GM_MMAP_THP)
 		align = THP_SIZE;
 	if (o->guard_size || (o->flags & GM_MMAP_THP)) {

@@ -129,47 +129,55 @@ GM_INLINE int gm_view_read(struct gm_view *v, gm_gpa_t gpa, void *buf,
  * and nowhere else: an object that the caller has put together in a register is
  * not stored in parts and loaded whole, which is slow.
  */
-#define GM_DEFINE_VIEW_PUT(name, bits, order_param, can, put, slow) \
-GM_INLINE int gm_view_##name##_u##bits(struct gm_view *v, gm_gpa_t gpa, \
-				       uint##bits##_t x order_param) \
+#define GM_DEFINE_VIEW_PUT(bits) \
+GM_CORE int gm_view_put_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				uint##bits##_t x, bool atomic, \
+				enum gm_order order) \
 { \
 	struct gm_bitmap *dirty = v->hint.dirty; \
-	const uint64_t *hot; \
+	const uint64_t *hot = NULL; \
 	uint##bits##_t copy; \
 	uint64_t off; \
 	if (gm_likely(gm_view_hit(v, gm_gpa_raw(gpa), sizeof(x), &off) && \
-		      (can))) { \
-		if (gm_likely(!dirty)) { \
-			put; \
-			return 0; \
-		} \
-		/* Not so with read-only memory: that is left to the call. */ \
-		hot = dirty->hot; \
-		if (gm_likely(hot)) { \
-			put; \
-			if (gm_unlikely(!gm_bitmap_is_marked(dirty, hot, off, \
+		      (!atomic || \
+		       (gm_order_for_store(order) && \
+			gm_mem_is_aligned(v->hint.host + off, sizeof(x)))))) { \
+		/* Read-only memory has no hot words: left to the call. */ \
+		if (gm_unlikely(dirty)) \
+			hot = dirty->hot; \
+		if (gm_likely(!dirty) || gm_likely(hot)) { \
+			if (atomic) \
+				gm_mem_store_u##bits(v->hint.host + off, x, \
+						     order); \
+			else \
+				gm_mem_write_u##bits(v->hint.host + off, x); \
+			if (dirty && \
+			    gm_unlikely(!gm_bitmap_is_marked(dirty, hot, off, \
 							     sizeof(x)))) \
 				gm_bitmap_mark_slow(dirty, off, sizeof(x)); \
 			return 0; \
 		} \
 	} \
 	copy = x; \
-	return slow; \
+	if (atomic) \
+		return gm_view_store_slow(v, gpa, &copy, sizeof(copy), order); \
+	return gm_view_write_slow(v, gpa, &copy, sizeof(copy)); \
+} \
+GM_INLINE int gm_view_write_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				    uint##bits##_t x) \
+{ \
+	return gm_view_put_u##bits(v, gpa, x, false, GM_RELAXED); \
+} \
+GM_INLINE int gm_view_store_u##bits(struct gm_view *v, gm_gpa_t gpa, \
+				    uint##bits##_t x, enum gm_order order) \
+{ \
+	return gm_view_put_u##bits(v, gpa, x, true, order); \
 }
-#define GM_COMMA_ORDER , enum gm_order order
-#define GM_DEFINE_VIEW_PUTS(bits) \
-GM_DEFINE_VIEW_PUT(write, bits, , true, \
-		   gm_mem_write_u##bits(v->hint.host + off, x), \
-		   gm_view_write_slow(v, gpa, &copy, sizeof(copy))) \
-GM_DEFINE_VIEW_PUT(store, bits, GM_COMMA_ORDER, gm_order_for_store(order) && \
-		   gm_mem_is_aligned(v->hint.host + off, sizeof(x)), \
-		   gm_mem_store_u##bits(v->hint.host + off, x, order), \
-		   gm_view_store_slow(v, gpa, &copy, sizeof(copy), order))
 
-GM_DEFINE_VIEW_PUTS(8)
-GM_DEFINE_VIEW_PUTS(16)
-GM_DEFINE_VIEW_PUTS(32)
-GM_DEFINE_VIEW_PUTS(64)
+GM_DEFINE_VIEW_PUT(8)
+GM_DEFINE_VIEW_PUT(16)
+GM_DEFINE_VIEW_PUT(32)
+GM_DEFINE_VIEW_PUT(64)
 
 /**
  * gm_view_write() - write all of @n bytes, or an object

@@ -13,7 +13,7 @@
 #ifndef GUESTMEM_IO_H
 #define GUESTMEM_IO_H
 
-#include <guestmem/slice.h>
+#include <guestmem/slice_access.h>
 
 GM_BEGIN_DECLS
 

@@ -208,7 +208,7 @@ GM_INLINE struct gm_region *gm_map_find(const struct gm_map *m, gm_gpa_t gpa)
  */
 GM_INLINE bool gm_map_contains(const struct gm_map *m, gm_gpa_t gpa)
 {
-	return gm_map_lookup(m, gm_gpa_raw(gpa)) != NULL;
+	return !!gm_map_lookup(m, gm_gpa_raw(gpa));
 }
 
 /**

@@ -9,7 +9,7 @@
 #ifndef GUESTMEM_REF_H
 #define GUESTMEM_REF_H
 
-#include <guestmem/slice.h>
+#include <guestmem/slice_access.h>
 
 GM_BEGIN_DECLS
 

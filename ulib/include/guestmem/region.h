@@ -314,7 +314,7 @@ GM_INLINE struct gm_slice gm_region_as_slice(struct gm_region *r)
 }
 
 /*
- * Byte access at an offset of the region: the functions of slice.h and io.h on
+ * Byte access at an offset of the region: the functions of slice_access.h and io.h on
  * the whole region as a slice, with the same errors.
  */
 
