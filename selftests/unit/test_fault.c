@@ -15,6 +15,7 @@
 #include <guestmem/mmap.h>
 #include "expect.h"
 #include "own_region.h"
+#include "refuse.h"
 #include "vma.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
@@ -345,6 +346,18 @@ TEST(sent_signal_that_was_ignored_still_is)
 	ASSERT_EQ(0, truncate_to(&m, 0));
 	EXPECT_EQ(0, gm_region_read(m.r, gm_roff(0), &v, 1));
 	EXPECT_EQ(0, v);
+	unmap_file(&m);
+}
+
+TEST(handler_that_cannot_be_installed_is_an_error)
+{
+	struct mapped m;
+
+	map_file(_metadata, &m, 0);
+	if (refuse_syscall(__NR_rt_sigaction, EPERM))
+		SKIP(return, "no seccomp filter to be had here");
+	EXPECT_FAIL_KIND(gm_fault_enable(), EPERM, GM_ERR_IO);
+	EXPECT_FAIL_KIND(gm_region_watch(m.r), EINVAL, GM_ERR_OPTION);
 	unmap_file(&m);
 }
 

@@ -13,6 +13,13 @@
 #define LEN 64
 #define FILL 0xee
 
+/* A failed allocation is what a test wants, also under a sanitizer. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
 /* Each call brings @step bytes at most, until @left are gone, then @last. */
 struct own {
 	struct gm_source source;
@@ -296,6 +303,26 @@ TEST_F(io, growing_sink_appends)
 	gm_grow_sink_exit(&g);
 	EXPECT_EQ(NULL, g.buf);
 	EXPECT_EQ(0, g.len);
+	gm_grow_sink_exit(&g);
+}
+
+/* The memory that the slices claim is not there, and is not looked at. */
+TEST_F(io, growing_sink_without_memory_keeps_what_it_has)
+{
+	static const uint64_t sizes[] = { UINT64_C(1) << 62, UINT64_C(1) << 63, INT64_MAX };
+	struct gm_grow_sink g;
+
+	gm_grow_sink_init(&g);
+	EXPECT_EQ(0, gm_slice_write_all_to(self->s, 0, &g.sink, 10));
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct gm_slice huge = gm_slice_new(self->mem, sizes[i]);
+
+		EXPECT_FAIL_KIND(gm_slice_write_to(huge, 0, &g.sink, sizes[i]), ENOMEM,
+				 GM_ERR_MEMORY);
+		EXPECT_LE(sizes[i], gm_error_last()->len);
+	}
+	EXPECT_EQ(10, g.len);
+	EXPECT_EQ(0, memcmp(g.buf, self->mem, 10));
 	gm_grow_sink_exit(&g);
 }
 

@@ -394,4 +394,32 @@ TEST_F(fd, on_demand_memory_is_given_back_around_the_call)
 	EXPECT_EQ(0, o.bad);
 }
 
+TEST_F(fd, slice_that_fails_gives_back_those_before_it)
+{
+	struct own_region good, bad;
+	struct gm_fd_source src;
+	struct gm_fd_sink sink;
+	struct gm_slice s[3];
+	uint8_t mem[8];
+
+	ASSERT_OK(own_region_init_on_demand(&good, 0, LEN, self->mem, self->bm));
+	ASSERT_OK(own_region_init_on_demand(&bad, 0, sizeof(mem), mem, NULL));
+	bad.fail = -EHOSTDOWN;
+	ASSERT_OK(gm_region_slice(&good.r, gm_roff(0), 4, &s[0]));
+	ASSERT_OK(gm_region_slice(&good.r, gm_roff(8), 4, &s[1]));
+	s[2] = gm_region_as_slice(&bad.r);
+	gm_fd_source_init(&src, self->file);
+	gm_fd_sink_init(&sink, self->file);
+	EXPECT_EQ(-EHOSTDOWN, src.source.read(&src.source, s, 3));
+	EXPECT_EQ(-EHOSTDOWN, sink.sink.write(&sink.sink, s, 3));
+	EXPECT_EQ(4, good.begins);
+	EXPECT_EQ(0, good.open);
+	/* There was no system call: nothing moved, nothing is dirty. */
+	EXPECT_EQ(0, lseek(self->file, 0, SEEK_CUR));
+	EXPECT_TRUE(only_marked(self->bm, 0, 0));
+	gm_region_put(&good.r);
+	gm_region_put(&bad.r);
+	EXPECT_EQ(0, good.bad);
+}
+
 TEST_HARNESS_MAIN
