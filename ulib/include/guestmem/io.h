@@ -192,7 +192,8 @@ GM_API void gm_grow_sink_exit(struct gm_grow_sink *s);
  *
  * Return: bytes read, 0 if @n is 0 or the source is at its end; -ERANGE
  * (GM_ERR_OUT_OF_BOUNDS) @off is at or past the end; -EACCES
- * (GM_ERR_PERMISSION); the source's own error (fd: GM_ERR_IO).
+ * (GM_ERR_PERMISSION); -ERANGE (GM_ERR_CALLBACK_RANGE) the source claims more
+ * than was wanted; the source's own error (fd: GM_ERR_IO).
  */
 GM_API int64_t gm_slice_read_from(struct gm_slice s, uint64_t off,
 				  struct gm_source *src, uint64_t n);
@@ -206,8 +207,8 @@ GM_API int64_t gm_slice_read_from(struct gm_slice s, uint64_t off,
  *
  * Return: 0; -ENODATA (GM_ERR_UNEXPECTED_END with the counts) the source ended;
  * -ERANGE (GM_ERR_OUT_OF_BOUNDS) the range is not inside the slice, nothing was
- * read; -EOVERFLOW (GM_ERR_OVERFLOW); -EACCES (GM_ERR_PERMISSION); the source's
- * own error.
+ * read; -EOVERFLOW (GM_ERR_OVERFLOW); -EACCES (GM_ERR_PERMISSION); as for
+ * gm_slice_read_from() the source's own error, or a count that can't be true.
  */
 GM_API int gm_slice_read_exact_from(struct gm_slice s, uint64_t off,
 				    struct gm_source *src, uint64_t n);
@@ -220,8 +221,8 @@ GM_API int gm_slice_read_exact_from(struct gm_slice s, uint64_t off,
  * @n: bytes wanted; cut at the slice's end
  *
  * Return: bytes written, 0 if @n is 0 or the sink takes no more; -ERANGE
- * (GM_ERR_OUT_OF_BOUNDS) @off is at or past the end; the sink's own error (fd:
- * GM_ERR_IO).
+ * (GM_ERR_OUT_OF_BOUNDS) @off is at or past the end, (GM_ERR_CALLBACK_RANGE)
+ * the sink claims more than it was given; the sink's own error (fd: GM_ERR_IO).
  */
 GM_API int64_t gm_slice_write_to(struct gm_slice s, uint64_t off,
 				 struct gm_sink *sink, uint64_t n);
@@ -235,7 +236,8 @@ GM_API int64_t gm_slice_write_to(struct gm_slice s, uint64_t off,
  *
  * Return: 0; -ENOSPC (GM_ERR_WRITE_ZERO with the counts) the sink took no more;
  * -ERANGE (GM_ERR_OUT_OF_BOUNDS) the range is not inside the slice, nothing was
- * written; -EOVERFLOW (GM_ERR_OVERFLOW); the sink's own error.
+ * written; -EOVERFLOW (GM_ERR_OVERFLOW); as for gm_slice_write_to() the sink's
+ * own error, or a count that can't be true.
  */
 GM_API int gm_slice_write_all_to(struct gm_slice s, uint64_t off,
 				 struct gm_sink *sink, uint64_t n);
