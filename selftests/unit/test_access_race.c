@@ -13,18 +13,22 @@
 #include "own_region.h"
 #include "scale.h"
 
-#define ROUNDS 300000
+/* Enough changes seen to have met a torn one; or as many looks as fit. */
+#define CHANGES 20000
+#define LOOKS 4000000
 
 struct race {
 	uint64_t cells[8] __attribute__((aligned(64)));
 	struct own_region own;
 	struct gm_map *m;
-	uint64_t rounds;
+	uint64_t looks;
 	size_t size;
 	bool constant;		/* sizes the compiler knows */
 	bool done;
 	uint64_t torn;
 	uint64_t seen[2];
+	uint64_t changes;
+	uint64_t last;
 };
 
 static const uint64_t patterns[2] = {
@@ -63,11 +67,9 @@ static void guest_read(struct race *r, struct gm_view *v, void *buf)
 		gm_view_read(v, gm_gpa(0), buf, 8);
 }
 
-/* All patterns are seen by the time this many rounds are done; or give up. */
 static bool go_on(struct race *r, uint64_t i)
 {
-	return i < r->rounds ||
-	       (i < 100 * r->rounds && !(r->seen[0] && r->seen[1]));
+	return i < r->looks && r->changes < CHANGES;
 }
 
 static void look(struct race *r, uint64_t v)
@@ -75,6 +77,8 @@ static void look(struct race *r, uint64_t v)
 	uint64_t mask = r->size == 8 ? UINT64_MAX :
 				       (UINT64_C(1) << (8 * r->size)) - 1;
 
+	r->changes += v != r->last;
+	r->last = v;
 	if (v == (patterns[0] & mask))
 		r->seen[0]++;
 	else if (v == (patterns[1] & mask))
@@ -134,7 +138,7 @@ FIXTURE_SETUP(race)
 	memset(&self->r, 0, sizeof(self->r));
 	self->r.size = variant->size;
 	self->r.constant = variant->constant;
-	self->r.rounds = test_iterations(ROUNDS);
+	self->r.looks = test_iterations(LOOKS);
 	ASSERT_OK(own_region_init_direct(&self->r.own, 0, 64, self->r.cells,
 					 NULL));
 	ASSERT_OK(gm_map_new(&region, 1, &self->r.m));
