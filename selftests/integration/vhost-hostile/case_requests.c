@@ -215,13 +215,12 @@ static void all_in_one_place(struct world *w)
 }
 
 /*
- * As much as descriptors can say, again and again, and nobody waits for it. The
- * next client must not have to either.
+ * As much as descriptors can say, again and again.
  */
 #define BIG_TABLES 100u
 #define BIG_PIECES 1000u
 
-static void too_much_to_do(struct world *w)
+static void too_much_to_do(struct world *w, bool stop)
 {
 	struct guest *g = w->guest;
 	struct session s;
@@ -229,7 +228,7 @@ static void too_much_to_do(struct world *w)
 	uint64_t table, piece = REGION_SIZE / 2;
 	struct vring_desc *d;
 	unsigned int i;
-	uint32_t pieces = (uint32_t)(w->image_size / piece);
+	uint32_t pieces = (uint32_t)(w->image_size / piece), base;
 
 	if (pieces > BIG_PIECES)
 		pieces = BIG_PIECES;
@@ -248,8 +247,45 @@ static void too_much_to_do(struct world *w)
 		ring_offer(&s.r, 0);
 	ring_kick(&s.r);
 	sleep_ms(20);
+	if (stop)
+		msg_get_base(&s.c, 0, &base);
 	session_close(&s);
 	/* From here on, main's patience counts. */
+}
+
+/* Its owner waits for the end of it. */
+static void too_much_to_stop(struct world *w)
+{
+	too_much_to_do(w, true);
+}
+
+/* Nobody waits for it. The next client must not have to either. */
+static void too_much_to_leave(struct world *w)
+{
+	too_much_to_do(w, false);
+}
+
+/* The whole disk, to be zeroed again and again. */
+static void too_much_to_zero(struct world *w)
+{
+	struct virtio_blk_discard_write_zeroes *z;
+	struct session s;
+	struct request q;
+	unsigned int i;
+
+	session_open(&s, w);
+	request_add(&q, &s.r, VIRTIO_BLK_T_WRITE_ZEROES, 0, 16 * sizeof(*z));
+	z = guest_ptr(w->guest, q.data);
+	for (i = 0; i < 16; i++) {
+		z[i].sector = htole64(4096 + i * 4096);
+		z[i].num_sectors = htole32(4096);
+	}
+	for (i = 0; i < RING_NUM; i++)
+		ring_offer(&s.r, q.head);
+	ring_kick(&s.r);
+	msg_get_u64(&s.c, GET_FEATURES);
+	msg_get_u64(&s.c, GET_FEATURES);
+	session_close(&s);
 }
 
 const struct hostile_case request_cases[] = {
@@ -262,6 +298,8 @@ const struct hostile_case request_cases[] = {
 	CASE("request-id", get_id),
 	CASE("request-same-head-in-flight", same_head_twice),
 	CASE("request-all-in-one-place", all_in_one_place),
-	CASE("request-too-much-to-do", too_much_to_do),
+	CASE("request-too-much-to-stop", too_much_to_stop),
+	CASE("request-too-much-to-leave", too_much_to_leave),
+	CASE("request-too-much-to-zero", too_much_to_zero, .writes = true),
 	CASES_END
 };

@@ -38,6 +38,7 @@
 #define RUN_MAX			256
 #define TAKE_MAX		64	/* of one queue before it is another's turn */
 #define PIECE_MAX		(4u << 20)	/* bytes of a request in one go */
+#define DRAIN_MAX		1024	/* pieces to finish what is in flight */
 
 /* Enough for SEG_MAX pieces; whoever sends more is served in several goes. */
 #define REQ_IOVS		128
@@ -223,6 +224,11 @@ static int move(struct blk *b, struct blk_req *r)
 		release(b, r);
 		return 0;
 	}
+	if (b->draining) {
+		if (!b->drain_left)
+			return finish(b, r, VIRTIO_BLK_S_IOERR);
+		b->drain_left--;
+	}
 	r->io.iov = r->iov;
 	r->io.iovcnt = n;
 	disk_submit(b->disk, &r->io);
@@ -234,6 +240,7 @@ static int moved(struct blk *b, struct blk_req *r)
 {
 	int64_t n = r->io.result;
 
+	b->work++;
 	if (n == -EINTR || n == -EAGAIN) {
 		disk_submit(b->disk, &r->io);
 		return 0;
@@ -329,6 +336,8 @@ static int do_segments(struct blk *b, struct blk_req *r, bool zero)
 	/* One copy is checked and used: the guest can change its own meanwhile. */
 	if (gm_iov_read(&r->view, &r->out, segments, len))
 		return finish(b, r, VIRTIO_BLK_S_IOERR);
+	/* Half a gigabyte to zero can be a lot of work: enough for one run. */
+	b->work += RUN_MAX;
 	for (i = 0; i < count && status == VIRTIO_BLK_S_OK; i++)
 		status = check_segment(b, &segments[i], zero);
 	for (i = 0; i < count && status == VIRTIO_BLK_S_OK; i++)
@@ -384,6 +393,7 @@ static int begin(struct blk *b, struct blk_req *r, unsigned int index)
 	struct header h;
 	int err;
 
+	b->work++;
 	b->stats->requests++;
 	b->stats->queue_requests[index]++;
 	b->free = r->next;
@@ -411,7 +421,7 @@ static int take(struct blk *b, unsigned int index)
 	struct blk_queue *q = &b->queues[index];
 	int taken = 0, ret;
 
-	while (q->live && b->free && taken < TAKE_MAX) {
+	while (q->live && b->free && taken < TAKE_MAX && b->work < RUN_MAX) {
 		struct blk_req *r = b->free;
 
 		ret = virtq_pop(&q->vq, &b->view, &r->chain);
@@ -471,9 +481,8 @@ static int notify(struct blk *b)
 
 int blk_run(struct blk *b)
 {
-	int total = 0;
-
-	while (total < RUN_MAX) {
+	b->work = 0;
+	while (b->work < RUN_MAX) {
 		int taken = 0, done, ret;
 		unsigned int i;
 
@@ -494,17 +503,19 @@ int blk_run(struct blk *b)
 			return ret;
 		if (!taken && !done)
 			return 0;
-		total += taken + done;
 	}
 	return 1;
 }
 
 void blk_drain(struct blk *b)
 {
+	b->draining = true;
+	b->drain_left = DRAIN_MAX;
 	while (b->disk->in_flight) {
 		disk_wait(b->disk);
 		reap(b);
 	}
+	b->draining = false;
 	notify(b);
 }
 

@@ -40,7 +40,10 @@ struct blk_queue {
  * @queues: the queues
  * @queue_count: how many
  * @turn: the queue that is served first
- * @cancelled: requests are not continued
+ * @work: done in this run
+ * @draining: in blk_drain()
+ * @drain_left: pieces that may still begin there
+ * @cancelled: in blk_cancel()
  * @write_through: the driver does not know how to flush, so each write does
  * @reqs: one for each request that the disk can have in flight
  * @free: those that are not
@@ -54,6 +57,9 @@ struct blk {
 	struct blk_queue queues[MAX_QUEUES];
 	unsigned int queue_count;
 	unsigned int turn;
+	unsigned int work;
+	bool draining;
+	unsigned int drain_left;
 	bool cancelled;
 	bool write_through;
 	struct blk_req *reqs;
@@ -88,7 +94,8 @@ int blk_run(struct blk *b);
 
 /*
  * Wait until nothing is in flight. The disk is bounded in time, the guest has
- * no part in it.
+ * no part in it: of requests that are far beyond what any driver sends, the rest
+ * is not done (IOERR).
  */
 void blk_drain(struct blk *b);
 
