@@ -211,6 +211,21 @@ TEST(last_byte_of_64_bit_space_can_be_marked)
 	}
 }
 
+TEST(length_near_2_64_is_no_range_in_one_marked_page)
+{
+	struct gm_bitmap *bm = new_bitmap(_metadata, 200 * PAGE, PAGE);
+
+	/* 5 + 2^64 - 1 bytes end at byte 4 if the sum wraps: in page 0 too. */
+	gm_bitmap_mark(bm, 0, 1);
+	gm_bitmap_mark(bm, 5, TOP);
+	EXPECT_TRUE(only_marked(bm, 0, 199));
+	gm_bitmap_reset(bm);
+	gm_bitmap_mark(bm, 7 * PAGE, 1);
+	gm_bitmap_mark(bm, 7 * PAGE + 100, TOP - 50);
+	EXPECT_TRUE(only_marked(bm, 7, 199));
+	gm_bitmap_put(bm);
+}
+
 TEST(single_pages_are_set_and_cleared)
 {
 	static const uint64_t pages[] = { 0, 1, 63, 64, 127, 128, 200 };

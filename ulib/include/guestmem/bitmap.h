@@ -164,9 +164,12 @@ GM_CORE bool gm_bitmap_is_marked(const struct gm_bitmap *bm,
 	uint64_t page = off >> bm->shift;
 	uint64_t word;
 
-	/* Where the sum wraps, the top bits differ: shift is less than 64. */
+	/*
+	 * Where the sum wraps, the top bits differ, as shift is less than 64;
+	 * but for a length near 2^64, which may end in the same page again.
+	 */
 	if (gm_unlikely(!hot || page >= bm->pages ||
-			((off ^ (off + (len - 1))) >> bm->shift)))
+			((off ^ (off + (len - 1))) | (len - 1)) >> bm->shift))
 		return false;
 	word = __atomic_load_n((const volatile uint64_t *)&hot[page >> 6],
 			       __ATOMIC_RELAXED);
@@ -185,7 +188,11 @@ GM_CORE bool gm_bitmap_is_marked(const struct gm_bitmap *bm,
  */
 GM_INLINE void gm_bitmap_mark(struct gm_bitmap *bm, uint64_t off, uint64_t len)
 {
-	if (bm && len && gm_unlikely(!gm_bitmap_is_marked(bm, bm->hot, off, len)))
+	if (!bm || !len)
+		return;
+	/* The caller's writes, which may be plain ones, come before the test. */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	if (gm_unlikely(!gm_bitmap_is_marked(bm, bm->hot, off, len)))
 		gm_bitmap_mark_slow(bm, off, len);
 }
 
