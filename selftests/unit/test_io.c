@@ -234,6 +234,15 @@ TEST_F(io, count_that_cannot_be_true_is_refused)
 		    GM_ERR_CALLBACK_RANGE, 0, 0, 9, INT64_MAX);
 	EXPECT_FAIL(gm_slice_write_all_to(self->s, 0, &self->own.sink, 9), ERANGE,
 		    GM_ERR_CALLBACK_RANGE, 0, 0, 9, INT64_MAX);
+	/* No errno: the low 32 bits are 0, or positive. */
+	self->own.last = -(INT64_C(1) << 32);
+	EXPECT_FAIL(gm_slice_read_exact_from(self->s, 0, &self->own.source, 9), ERANGE,
+		    GM_ERR_CALLBACK_RANGE, 0, 0, 9, self->own.last);
+	EXPECT_FAIL(gm_slice_write_all_to(self->s, 0, &self->own.sink, 9), ERANGE,
+		    GM_ERR_CALLBACK_RANGE, 0, 0, 9, self->own.last);
+	self->own.last = INT64_MIN + 9;
+	EXPECT_FAIL(gm_slice_read_from(self->s, 0, &self->own.source, 9), ERANGE,
+		    GM_ERR_CALLBACK_RANGE, 0, 0, 9, self->own.last);
 }
 
 TEST_F(io, buffer_source_advances_as_it_is_consumed)

@@ -5,7 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include <guestmem/ref.h>
-#include <guestmem/region.h>
+#include <guestmem/access.h>
 #include "expect.h"
 #include "own_region.h"
 
@@ -330,6 +330,48 @@ TEST_F(od, errno_of_region_is_passed_on)
 	EXPECT_EQ(-EHOSTDOWN, gm_slice_load(self->s, 0, &v, 4, GM_SEQ_CST));
 	EXPECT_EQ(-EHOSTDOWN, gm_slice_copy_from(self->s, &v, 4, 1));
 	EXPECT_EQ(77, v);
+	EXPECT_EQ(0, self->o.begins);
+}
+
+TEST_F(od, errno_without_kind_has_none_of_an_older_failure)
+{
+	struct gm_region *r = &self->o.r;
+	uint64_t v = 77, out;
+	struct gm_view view;
+	struct gm_map *m;
+
+	self->o.fail = -EHOSTDOWN;
+	EXPECT_FAIL(gm_slice_read(self->s, 3, &v, 8), EHOSTDOWN, GM_ERR_IO, 67,
+		    8, 0, 0);
+	ASSERT_OK(gm_map_new(&r, 1, &m));
+	gm_view_init(&view, m);
+	/* After these, callers do as if it were one of these. */
+	gm_error_set_counts(-EHOSTDOWN, GM_ERR_PARTIAL, 1, 0, 8, 4);
+	EXPECT_EQ(-EHOSTDOWN, gm_view_read(&view, gm_gpa(BASE), &v, 8));
+	EXPECT_EQ(77, v);
+	EXPECT_EQ(GM_ERR_IO, gm_error_last()->kind);
+	gm_error_set(-EINVAL, GM_ERR_MISALIGNED, 1, 8);
+	EXPECT_EQ(-EHOSTDOWN, gm_view_load_u64(&view, gm_gpa(BASE + 8),
+					       GM_RELAXED, &out));
+	EXPECT_EQ(GM_ERR_IO, gm_error_last()->kind);
+	EXPECT_EQ(8, gm_error_last()->addr);
+	/* Success leaves the last failure as it was. */
+	self->o.fail = 0;
+	EXPECT_EQ(0, gm_slice_read(self->s, 0, &v, 8));
+	EXPECT_EQ(GM_ERR_IO, gm_error_last()->kind);
+	gm_map_put(m);
+}
+
+TEST_F(od, backend_that_returns_a_count_is_refused)
+{
+	struct gm_guard g;
+
+	self->o.fail = 1;
+	EXPECT_EACH_FAILS(EIO, GM_ERR_BACKEND_RANGE);
+	/* As many as were asked for is no success either. */
+	self->o.fail = 128;
+	EXPECT_FAIL(gm_slice_begin(self->s, GM_PERM_READ, &g), EIO,
+		    GM_ERR_BACKEND_RANGE, 64, 128, 128, 0);
 	EXPECT_EQ(0, self->o.begins);
 }
 

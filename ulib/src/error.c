@@ -17,9 +17,17 @@
 static __thread struct gm_error last
 	__attribute__((tls_model("initial-exec")));
 
+static __thread uint64_t failures
+	__attribute__((tls_model("initial-exec")));
+
 const struct gm_error *gm_error_last(void)
 {
 	return &last;
+}
+
+uint64_t gm_error_count(void)
+{
+	return failures;
 }
 
 void gm_error_clear(void)
@@ -30,6 +38,7 @@ void gm_error_clear(void)
 int gm_error_set_counts(int err, enum gm_error_kind kind, uint64_t addr,
 			uint64_t len, uint64_t expected, uint64_t completed)
 {
+	failures++;
 	last.kind = kind;
 	last.err = err;
 	last.addr = addr;

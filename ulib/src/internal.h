@@ -45,6 +45,9 @@ int gm_bounds_error(uint64_t off, uint64_t n, uint64_t size);
 #define gm_option_error(err, type, field) \
 	gm_error_set(err, GM_ERR_OPTION, offsetof(type, field), 0)
 
+/* How many failures this thread has recorded: tells a new one from an old. */
+uint64_t gm_error_count(void);
+
 /* Has an earlier piece been done? Then the failure becomes a partial one. */
 int gm_error_make_partial(int err, uint64_t at, uint64_t expected,
 			  uint64_t completed);

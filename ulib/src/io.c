@@ -4,6 +4,7 @@
  * that are memory. Those that are file descriptors: io_fd.c.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "internal.h"
@@ -45,10 +46,13 @@ int64_t gm_slice_write_to(struct gm_slice s, uint64_t off,
 	return gm_io_check(sink->write(sink, &part, 1), part.len);
 }
 
-/* A source or sink may be somebody else's: its count is checked. */
+/*
+ * A source or sink may be somebody else's: its count is checked. An errno fits
+ * in an int; what does not would be cut to anything, 0 included.
+ */
 int64_t gm_io_check(int64_t done, uint64_t max)
 {
-	if (done > 0 && (uint64_t)done > max)
+	if (done < -INT_MAX || (done > 0 && (uint64_t)done > max))
 		return gm_error_set_counts(-ERANGE, GM_ERR_CALLBACK_RANGE, 0,
 					   0, max, (uint64_t)done);
 	return done;

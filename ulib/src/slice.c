@@ -96,9 +96,25 @@ int gm_slice_split(struct gm_slice s, uint64_t mid, struct gm_slice *head,
 	return 0;
 }
 
+/*
+ * A backend is code of somebody else's. What is no errno would be taken for a
+ * count of bytes; and a failure without a kind must not be told with that of an
+ * older one, by which callers decide.
+ */
+static int begin_error(struct gm_slice s, int ret, uint64_t failures)
+{
+	if (ret > 0)
+		return gm_error_set_counts(-EIO, GM_ERR_BACKEND_RANGE, s.off,
+					   s.len, s.len, 0);
+	if (gm_error_count() == failures || gm_error_last()->err != ret)
+		return gm_error_set(ret, GM_ERR_IO, s.off, s.len);
+	return ret;
+}
+
 int gm_slice_begin(struct gm_slice s, enum gm_perm perm, struct gm_guard *g)
 {
 	struct gm_guard got = { .ptr = s.host, .len = s.len, .off = s.off };
+	uint64_t failures;
 	int ret;
 
 	if (s.host || !s.len) {
@@ -110,12 +126,13 @@ int gm_slice_begin(struct gm_slice s, enum gm_perm perm, struct gm_guard *g)
 		return 0;
 	}
 	got.len = 0;
+	failures = gm_error_count();
 	ret = s.region->ops->begin(s.region, s.off, s.len, perm, &got);
 	if (ret)
-		return ret;
+		return begin_error(s, ret, failures);
 	got.region = s.region;
 	got.off = s.off;
-	/* A backend is code of somebody else's: what it gave is checked. */
+	/* What it gave is checked too. */
 	if (!got.ptr || got.len < s.len) {
 		ret = gm_error_set_counts(-EIO, GM_ERR_BACKEND_RANGE, s.off,
 					  s.len, s.len, got.len);

@@ -40,8 +40,9 @@ GM_STATIC_ASSERT(sizeof(struct gm_extent) == 32, "ABI");
 /**
  * struct gm_region_ops - what is particular to a kind of region
  * @begin: make [off, off + len) of a region without a host address accessible:
- *	fill @g's ptr and len (and cookie); or return a negative errno and leave
- *	nothing behind. The range is inside the region. Any number of threads
+ *	fill @g's ptr and len (and cookie) and return 0; or return a negative
+ *	errno and leave nothing behind: GM_ERR_IO, unless it says more with
+ *	gm_error_set(). The range is inside the region. Any number of threads
  *	call it at once.
  * @end: undo @begin
  * @release: the last reference is gone: free what the region has, and the
