@@ -362,6 +362,18 @@ TEST_F(od, errno_without_kind_has_none_of_an_older_failure)
 	gm_map_put(m);
 }
 
+TEST_F(od, growing_sink_that_got_nothing_has_no_buffer)
+{
+	struct gm_grow_sink g;
+	size_t len = 77;
+
+	gm_grow_sink_init(&g);
+	self->o.fail = -EHOSTDOWN;
+	EXPECT_EQ(-EHOSTDOWN, gm_slice_write_to(self->s, 0, &g.sink, 16));
+	EXPECT_EQ(NULL, gm_grow_sink_take(&g, &len));
+	EXPECT_EQ(0, len);
+}
+
 TEST_F(od, backend_that_returns_a_count_is_refused)
 {
 	struct gm_guard g;

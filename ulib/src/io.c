@@ -207,6 +207,11 @@ uint8_t *gm_grow_sink_take(struct gm_grow_sink *s, size_t *len)
 {
 	uint8_t *buf = s->buf;
 
+	/* Room without bytes is what a write that failed leaves. */
+	if (!s->len) {
+		free(buf);
+		buf = NULL;
+	}
 	*len = s->len;
 	gm_grow_sink_init(s);
 	return buf;
