@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <guestmem/fault.h>
 #include <guestmem/mmap.h>
 #include "expect.h"
@@ -304,6 +305,27 @@ TEST(fault_elsewhere_goes_to_earlier_handler)
 	EXPECT_EQ(-EIO, gm_region_fault(watched.r));
 	unmap_file(&m);
 	unmap_file(&watched);
+}
+
+/* As a misaligned access is told on some machines: there with its address. */
+TEST(misaligned_access_in_watched_region_goes_to_earlier_handler)
+{
+	struct sigaction sa = { .sa_sigaction = earlier_siginfo, .sa_flags = SA_SIGINFO };
+	siginfo_t info = { .si_signo = SIGBUS, .si_code = BUS_ADRALN };
+	struct mapped m;
+
+	ASSERT_EQ(0, sigaction(SIGBUS, &sa, NULL));
+	map_file(_metadata, &m, 0);
+	ASSERT_EQ(0, gm_fault_enable());
+	ASSERT_EQ(0, gm_region_watch(m.r));
+	gm_mem_write_u8(m.r->ext.host, 7);
+	info.si_addr = m.r->ext.host + 1;
+	ASSERT_EQ(0, syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), SIGBUS, &info));
+	EXPECT_EQ(1, seen_signals);
+	EXPECT_EQ(m.r->ext.host + 1, seen_addr);
+	EXPECT_EQ(0, gm_region_fault(m.r));
+	EXPECT_EQ(7, gm_mem_read_u8(m.r->ext.host));
+	unmap_file(&m);
 }
 
 static void earlier_plain(int sig)

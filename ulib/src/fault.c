@@ -124,8 +124,12 @@ static void handler(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;
 
-	/* A positive code is the kernel's: si_addr is a fault's address. */
-	if (info->si_code <= 0 || !recover((uintptr_t)info->si_addr))
+	/*
+	 * A positive code is the kernel's: si_addr is a fault's address. But a
+	 * misaligned access says nothing of the memory, and would come again.
+	 */
+	if (info->si_code <= 0 || info->si_code == BUS_ADRALN ||
+	    !recover((uintptr_t)info->si_addr))
 		pass_on(sig, info, context);
 	errno = saved;
 }
