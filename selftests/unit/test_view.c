@@ -347,6 +347,28 @@ TEST_F(view, try_access_at_the_end_of_the_address_space)
 }
 
 /* A device's view stays good while its map does, whatever maps come after. */
+static int64_t all_of_it(void *ctx, uint64_t done, uint64_t len, gm_roff_t off,
+			 struct gm_region *r)
+{
+	return len < (UINT64_C(1) << 62) ? (int64_t)len : INT64_C(1) << 62;
+}
+
+TEST_F(view, try_access_does_no_more_than_its_result_can_say)
+{
+	struct own_region vast;
+	struct gm_region *r = &vast.r;
+	struct gm_map *m;
+	struct gm_view v;
+
+	ASSERT_OK(own_region_init_on_demand(&vast, 0, UINT64_MAX, self->mem, NULL));
+	ASSERT_OK(gm_map_new(&r, 1, &m));
+	gm_view_init(&v, m);
+	EXPECT_EQ(INT64_MAX, gm_view_try_access(&v, gm_gpa(0), UINT64_MAX,
+						all_of_it, NULL));
+	gm_map_put(m);
+	gm_region_put(r);
+}
+
 TEST_F(view, view_of_an_old_map_after_insert_and_remove)
 {
 	struct own_region plug;

@@ -122,6 +122,8 @@ int64_t gm_view_try_access(struct gm_view *v, gm_gpa_t gpa, gm_size_t count,
 {
 	uint64_t done = 0, cur = gm_gpa_raw(gpa);
 
+	/* More would look like an error. */
+	count = gm_min(count, (uint64_t)INT64_MAX);
 	while (done < count) {
 		const struct gm_extent *e;
 		uint64_t off, n;

@@ -206,7 +206,7 @@ GM_API int gm_slices_next(struct gm_slices *it, struct gm_slice *out);
  * gm_view_try_access() - call a function for each piece of a range
  * @v: the view
  * @gpa: first byte
- * @count: bytes
+ * @count: bytes; no more than INT64_MAX are done
  * @fn: is given the bytes done so far, the piece's length, its offset in its
  *	region, the region and @ctx. It returns how many bytes it did, 0 to
  *	stop, or a negative errno. Less than the piece is fine: the walk goes
