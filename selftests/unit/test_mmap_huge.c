@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <guestmem/mmap.h>
 #include "kselftest_harness.h"
@@ -213,6 +214,23 @@ TEST_F(huge, too_few_is_an_error_now)
 		    GM_ERR_HUGE, 0, len, 0, 0);
 	EXPECT_EQ(NULL, r);
 	EXPECT_EQ(fds, open_fds());
+}
+
+/* What makes a memfd is no mmap(), also with huge pages. */
+TEST_F(huge, memfd_without_descriptors_left)
+{
+	struct gm_region *r = NULL;
+	struct rlimit none = { 0 }, old;
+
+	if (self->lock < 0 || !(variant->flags & GM_MMAP_MEMFD))
+		return;
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &old));
+	none.rlim_max = old.rlim_max;
+	ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &none));
+	EXPECT_FAIL(gm_region_new_mmap(gm_gpa(0), HUGE, &self->o, &r), EMFILE,
+		    GM_ERR_IO, 0, HUGE, 0, 0);
+	EXPECT_EQ(0, setrlimit(RLIMIT_NOFILE, &old));
+	EXPECT_EQ(NULL, r);
 }
 
 TEST_F(huge, sizes_that_are_none)

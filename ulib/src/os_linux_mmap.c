@@ -28,14 +28,14 @@
 /* Huge pages that THP makes: where they can start. */
 #define THP_SIZE (UINT64_C(2) << 20)
 
-static int huge_error(int err, uint64_t len)
+static int huge_error(int err, enum gm_error_kind kind, uint64_t len)
 {
 	/* No hstate of this size, or no hugetlb at all. */
 	if (err == EINVAL || err == ENODEV || err == ENOENT || err == ENOSYS)
 		return gm_option_error(-EOPNOTSUPP, OPTS, huge_size);
 	if (err == ENOMEM || err == ENOSPC)
 		return gm_error_set(-ENOMEM, GM_ERR_HUGE, 0, len);
-	return gm_error_set(-err, GM_ERR_MMAP, 0, len);
+	return gm_error_set(-err, kind, 0, len);
 }
 
 static unsigned int log2_of(uint64_t n)
@@ -60,7 +60,7 @@ static int make_memfd(const struct gm_mmap_opts *o, uint64_t len,
 	}
 	fd = memfd_create(name, flags);
 	if (fd < 0)
-		return o->huge_size ? huge_error(errno, len) :
+		return o->huge_size ? huge_error(errno, GM_ERR_IO, len) :
 				      gm_error_set(-errno, GM_ERR_IO, 0, len);
 	if (ftruncate(fd, (off_t)len) ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
@@ -164,7 +164,7 @@ static int map_at(struct gm_mapping *m, const struct gm_mmap_opts *o)
 		if (m->reserve)
 			munmap(m->reserve, m->reserve_len);
 		return m->hugetlbfs == GM_YES ?
-			       huge_error(ret, m->len) :
+			       huge_error(ret, GM_ERR_MMAP, m->len) :
 			       gm_error_set(-ret, GM_ERR_MMAP, 0, m->len);
 	}
 	m->addr = p;
