@@ -24,8 +24,12 @@
 
 GM_BEGIN_DECLS
 
-/* Targets on which one plain instruction moves an unaligned word. */
-#if defined(__x86_64__) || defined(__aarch64__) || defined(__s390x__)
+/*
+ * Targets on which one plain instruction moves an unaligned word. Not so with
+ * -mstrict-align: then a packed object moves byte by byte.
+ */
+#if defined(__x86_64__) || defined(__s390x__) || \
+	(defined(__aarch64__) && defined(__ARM_FEATURE_UNALIGNED))
 #define GM_UNALIGNED_ACCESS 1
 #else
 #define GM_UNALIGNED_ACCESS 0
