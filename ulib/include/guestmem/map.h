@@ -35,7 +35,7 @@ GM_BEGIN_DECLS
  * @reserved32: zero
  * @reserved: zero
  *
- * Inline functions know the fields up to @count: they are ABI. All are the
+ * Inline functions know the fields up to @regions: they are ABI. All are the
  * library's.
  */
 struct gm_map {
