@@ -16,20 +16,12 @@
  * help: blk_run() fails.
  */
 #include <errno.h>
-#include <linux/virtio_config.h>
-#include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "blk.h"
 #include "event.h"
 #include "log.h"
-
-/* Sent in configuration space, and enforced. */
-#define SEG_MAX			126u	/* a queue of 128: with header and status */
-#define MAX_SEGMENTS		16u	/* of a discard or write-zeroes request */
-#define MAX_DISCARD_SECTORS	(1u << 21)
-#define MAX_ZERO_SECTORS	(1u << 16)
 
 /*
  * How long one blk_run() keeps others waiting: requests begun and pieces of them
@@ -40,7 +32,7 @@
 #define PIECE_MAX		(4u << 20)	/* bytes of a request in one go */
 #define DRAIN_MAX		1024	/* pieces to finish what is in flight */
 
-/* Enough for SEG_MAX pieces; whoever sends more is served in several goes. */
+/* Enough for BLK_SEG_MAX pieces; whoever sends more is served in several goes. */
 #define REQ_IOVS		128
 
 /**
@@ -113,51 +105,6 @@ int blk_init(struct blk *b, struct disk *disk, struct stats *stats, unsigned int
 void blk_exit(struct blk *b)
 {
 	free(b->reqs);
-}
-
-uint64_t blk_features(const struct blk *b)
-{
-	uint64_t features = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX |
-			    1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_BLK_F_SEG_MAX |
-			    1ull << VIRTIO_BLK_F_BLK_SIZE | 1ull << VIRTIO_BLK_F_FLUSH |
-			    1ull << VIRTIO_BLK_F_MQ;
-
-	if (b->disk->read_only)
-		return features | 1ull << VIRTIO_BLK_F_RO;
-	return features | 1ull << VIRTIO_BLK_F_DISCARD | 1ull << VIRTIO_BLK_F_WRITE_ZEROES;
-}
-
-void blk_set_features(struct blk *b, uint64_t features)
-{
-	unsigned int i;
-
-	b->write_through = !(features >> VIRTIO_BLK_F_FLUSH & 1);
-	for (i = 0; i < b->queue_count; i++) {
-		b->queues[i].vq.event_idx = features >> VIRTIO_RING_F_EVENT_IDX & 1;
-		b->queues[i].vq.indirect = features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
-	}
-}
-
-/* The types of the kernel's header are little-endian by another name. */
-#define CONFIG16(x) ((GM_FORCE __virtio16)gm_cpu_to_le16(x))
-#define CONFIG32(x) ((GM_FORCE __virtio32)gm_cpu_to_le32(x))
-#define CONFIG64(x) ((GM_FORCE __virtio64)gm_cpu_to_le64(x))
-
-void blk_config(const struct blk *b, struct virtio_blk_config *config)
-{
-	memset(config, 0, sizeof(*config));
-	config->capacity = CONFIG64(b->disk->sectors);
-	config->seg_max = CONFIG32(SEG_MAX);
-	config->blk_size = CONFIG32(SECTOR_SIZE);
-	config->num_queues = CONFIG16((uint16_t)b->queue_count);
-	if (b->disk->read_only)
-		return;
-	config->max_discard_sectors = CONFIG32(MAX_DISCARD_SECTORS);
-	config->max_discard_seg = CONFIG32(MAX_SEGMENTS);
-	config->discard_sector_alignment = CONFIG32(1);
-	config->max_write_zeroes_sectors = CONFIG32(MAX_ZERO_SECTORS);
-	config->max_write_zeroes_seg = CONFIG32(MAX_SEGMENTS);
-	config->write_zeroes_may_unmap = 1;
 }
 
 void blk_set_map(struct blk *b, struct gm_map *map)
@@ -301,7 +248,7 @@ static uint8_t check_segment(const struct blk *b, const struct segment *s, bool 
 
 	if (flags & ~(zero ? VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP : 0u))
 		return VIRTIO_BLK_S_UNSUPP;
-	if (sectors > (zero ? MAX_ZERO_SECTORS : MAX_DISCARD_SECTORS) ||
+	if (sectors > (zero ? BLK_ZERO_MAX : BLK_DISCARD_MAX) ||
 	    !on_disk(b, gm_le64_to_cpu(s->sector), sectors))
 		return VIRTIO_BLK_S_IOERR;
 	return VIRTIO_BLK_S_OK;
@@ -326,7 +273,7 @@ static uint8_t do_segment(const struct blk *b, const struct segment *s, bool zer
 /* Discard, or write zeroes: its data is a list of segments. */
 static int do_segments(struct blk *b, struct blk_req *r, bool zero)
 {
-	struct segment segments[MAX_SEGMENTS];
+	struct segment segments[BLK_SEGMENTS_MAX];
 	uint64_t len = gm_iov_left(&r->out);
 	uint8_t status = VIRTIO_BLK_S_OK;
 	size_t i, count = len / sizeof(segments[0]);

@@ -15,6 +15,12 @@
 #include "stats.h"
 #include "virtqueue.h"
 
+/* What configuration space tells the driver of its limits. */
+#define BLK_SEG_MAX		126u	/* a queue of 128: with header and status */
+#define BLK_SEGMENTS_MAX	16u	/* of a discard or write-zeroes request */
+#define BLK_DISCARD_MAX		(1u << 21)	/* sectors of a segment */
+#define BLK_ZERO_MAX		(1u << 16)
+
 struct blk_req;
 
 /**

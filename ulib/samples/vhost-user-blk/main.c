@@ -10,7 +10,7 @@
  *
  *   memory.c      guest memory: from descriptors to a map of regions
  *   virtqueue.c   rings and descriptor chains: slices, loads and stores
- *   blk.c         requests: ranges to iovecs, data without a copy
+ *   blk.c         requests: ranges to iovecs, data without a copy; blk_config.c
  *   disk.c        the image and its two engines; disk_uring.c
  *   backend.c     what each message of the vhost-user protocol does
  *   vhost_user.c  which messages are well-formed; connection.c their transport
