@@ -203,6 +203,49 @@ TEST_F(edges, writes_what_is_there_and_marks_it)
 	}
 }
 
+static void count_mark(struct gm_bitmap *bm, uint64_t off, uint64_t len)
+{
+	(*(int *)bm->ctx)++;
+}
+
+static bool never_marked(const struct gm_bitmap *bm, uint64_t off)
+{
+	return false;
+}
+
+/* There is memory at address 0 too, which is not what follows. */
+TEST_F(edges, write_that_passes_2_64_is_made_once)
+{
+	static const struct gm_bitmap_ops counting = {
+		.mark = count_mark,
+		.test = never_marked,
+	};
+	struct gm_region *regions[] = { &self->region[0], NULL };
+	uint8_t buf[100] = { 0 };
+	struct gm_region top;
+	struct gm_bitmap bm;
+	struct gm_map *map;
+	int marks = 0;
+
+	regions[1] = &top;
+	gm_bitmap_init_ops(&bm, &counting, 64, &marks);
+	ASSERT_EQ(0, gm_region_init(&top, gm_gpa(UINT64_MAX - 63), 64,
+				    host + 0xe000, &bm, &ops));
+	ASSERT_EQ(0, gm_map_new(regions, 2, &map));
+	gm_view_init(&self->view, map);
+	EXPECT_FAIL(gm_view_write(&self->view, gm_gpa(UINT64_MAX - 63), buf,
+				  sizeof(buf)),
+		    EOVERFLOW, GM_ERR_PARTIAL, 0, 0, 100, 64);
+	EXPECT_EQ(1, marks);
+	memset(buf, 0x77, sizeof(buf));
+	EXPECT_FAIL(gm_view_read(&self->view, gm_gpa(UINT64_MAX - 63), buf,
+				 sizeof(buf)),
+		    EOVERFLOW, GM_ERR_PARTIAL, 0, 0, 100, 64);
+	EXPECT_EQ(0x77, buf[64]);
+	gm_map_put(map);
+	gm_region_put(&top);
+}
+
 TEST_F(edges, loads_only_what_is_aligned_in_the_host)
 {
 	uint64_t gpa, want;

@@ -21,20 +21,22 @@ static inline int64_t step_write(struct gm_slice s, void *buf)
 }
 
 /*
- * One loop for both directions: the step is a constant to the compiler. Returns
- * bytes done; with less than @n, @err is why.
+ * One loop for both directions: the step is a constant to the compiler. The
+ * first @done bytes are done already. Returns how many are then; with less than
+ * @n, @err is why.
  */
 static gm_always_inline uint64_t walk(struct gm_view *v, gm_gpa_t gpa,
-				      void *buf, uint64_t n,
+				      void *buf, uint64_t n, uint64_t done,
 				      enum gm_perm perm, step_fn step,
 				      int *err)
 {
 	struct gm_slices it;
 	struct gm_slice s;
-	uint64_t done = 0;
 	int64_t ret;
 
-	gm_slices_init(&it, v, gpa, n, perm);
+	gm_slices_init(&it, v, gm_gpa_add_unchecked(gpa, done), n - done, perm);
+	/* What is done may have come to 2^64: that is not address 0. */
+	it.started = done != 0;
 	while ((ret = gm_slices_next(&it, &s)) > 0) {
 		ret = step(s, (uint8_t *)buf + done);
 		if (ret < 0)
@@ -46,16 +48,16 @@ static gm_always_inline uint64_t walk(struct gm_view *v, gm_gpa_t gpa,
 }
 
 static uint64_t walk_read(struct gm_view *v, gm_gpa_t gpa, void *buf,
-			  uint64_t n, int *err)
+			  uint64_t n, uint64_t done, int *err)
 {
-	return walk(v, gpa, buf, n, GM_PERM_READ, step_read, err);
+	return walk(v, gpa, buf, n, done, GM_PERM_READ, step_read, err);
 }
 
 static uint64_t walk_write(struct gm_view *v, gm_gpa_t gpa, const void *buf,
-			   uint64_t n, int *err)
+			   uint64_t n, uint64_t done, int *err)
 {
 	/* step_write() does not write to it. */
-	return walk(v, gpa, (void *)(uintptr_t)buf, n, GM_PERM_WRITE,
+	return walk(v, gpa, (void *)(uintptr_t)buf, n, done, GM_PERM_WRITE,
 		    step_write, err);
 }
 
@@ -90,8 +92,7 @@ static gm_always_inline uint64_t copy_direct(struct gm_view *v, uint64_t gpa,
 		gm_view_set_hint(v, e);
 		done += len;
 	}
-	/* A range that has come to 2^64 is not at address 0: begin again. */
-	return done < n && gpa + done < gpa ? 0 : done;
+	return done;
 }
 
 static int exact(gm_gpa_t gpa, uint64_t n, uint64_t done, int err)
@@ -114,8 +115,7 @@ int gm_view_read_slow(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n)
 	done = copy_direct(v, gm_gpa_raw(gpa), buf, n, GM_PERM_READ);
 	if (gm_likely(done == n))
 		return 0;
-	done += walk_read(v, gm_gpa_add_unchecked(gpa, done),
-			  (uint8_t *)buf + done, n - done, &err);
+	done = walk_read(v, gpa, buf, n, done, &err);
 	return exact(gpa, n, done, err);
 }
 
@@ -129,8 +129,7 @@ int gm_view_write_slow(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 
 	if (gm_likely(done == n))
 		return 0;
-	done += walk_write(v, gm_gpa_add_unchecked(gpa, done),
-			   (const uint8_t *)buf + done, n - done, &err);
+	done = walk_write(v, gpa, buf, n, done, &err);
 	return exact(gpa, n, done, err);
 }
 
@@ -138,7 +137,7 @@ int64_t gm_view_read_some(struct gm_view *v, gm_gpa_t gpa, void *buf,
 			  uint64_t n)
 {
 	int err;
-	uint64_t done = walk_read(v, gpa, buf, n, &err);
+	uint64_t done = walk_read(v, gpa, buf, n, 0, &err);
 
 	return done ? (int64_t)done : err;
 }
@@ -147,7 +146,7 @@ int64_t gm_view_write_some(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 			   uint64_t n)
 {
 	int err;
-	uint64_t done = walk_write(v, gpa, buf, n, &err);
+	uint64_t done = walk_write(v, gpa, buf, n, 0, &err);
 
 	return done ? (int64_t)done : err;
 }
