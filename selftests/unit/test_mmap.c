@@ -119,8 +119,15 @@ TEST(last_page_of_the_address_space)
 
 TEST(lengths_that_nobody_can_map)
 {
+	struct gm_mmap_opts o = {
+		.sz = sizeof(o),
+		.addr = (void *)(uintptr_t)-PAGE,
+	};
 	struct gm_region *r = NULL;
 
+	/* The caller's own mapping would pass 2^64. */
+	EXPECT_FAIL(gm_region_new_mmap(gm_gpa(0), PAGE + 1, &o, &r), EOVERFLOW,
+		    GM_ERR_OVERFLOW, -PAGE, PAGE + 1, 0, 0);
 	EXPECT_FAIL_KIND(gm_region_new_mmap(gm_gpa(0), 0, NULL, &r), EINVAL,
 			 GM_ERR_ZERO_LENGTH);
 	/* Rounding up to pages overflows. */

@@ -21,6 +21,10 @@ TEST(init_refuses)
 		    EOVERFLOW, GM_ERR_GUEST_OVERFLOW, UINT64_MAX, 2, 0, 0);
 	EXPECT_FAIL(gm_region_init(&r, gm_gpa(2), UINT64_MAX, mem, NULL, &ops),
 		    EOVERFLOW, GM_ERR_GUEST_OVERFLOW, 2, UINT64_MAX, 0, 0);
+	EXPECT_FAIL(gm_region_init(&r, gm_gpa(0), -(uintptr_t)mem + 1, mem, NULL,
+				   &ops),
+		    EOVERFLOW, GM_ERR_OVERFLOW, (uintptr_t)mem,
+		    -(uintptr_t)mem + 1, 0, 0);
 	ops.begin = NULL;
 	EXPECT_FAIL_KIND(gm_region_init(&r, gm_gpa(0), 16, mem, NULL, &ops),
 			 EINVAL, GM_ERR_OPTION);

@@ -244,7 +244,7 @@ static int build(struct gm_mmap_region *mr, gm_gpa_t gpa, uint64_t len,
 	int ret;
 
 	/* Base and length first: they are the cheapest to refuse. */
-	ret = gm_region_init(r, gpa, len, NULL, NULL, &mmap_ops);
+	ret = gm_region_init(r, gpa, len, o->addr, NULL, &mmap_ops);
 	if (ret)
 		return ret;
 	ret = make_bitmap(mr, o, len, &dirty);

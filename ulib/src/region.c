@@ -20,6 +20,9 @@ int gm_region_init(struct gm_region *r, gm_gpa_t gpa, gm_size_t len,
 	if (len - 1 > UINT64_MAX - gm_gpa_raw(gpa))
 		return gm_error_set(-EOVERFLOW, GM_ERR_GUEST_OVERFLOW,
 				    gm_gpa_raw(gpa), len);
+	if (len - 1 > UINTPTR_MAX - (uintptr_t)host)
+		return gm_error_set(-EOVERFLOW, GM_ERR_OVERFLOW,
+				    (uintptr_t)host, len);
 	memset(r, 0, sizeof(*r));
 	r->ext.base = gm_gpa_raw(gpa);
 	r->ext.len = len;

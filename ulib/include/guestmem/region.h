@@ -119,7 +119,8 @@ GM_STATIC_ASSERT(sizeof(struct gm_region) == 120, "ABI");
  * It starts with one reference. @ops->release calls gm_region_exit().
  *
  * Return: 0; -EINVAL (GM_ERR_ZERO_LENGTH), (GM_ERR_OPTION) a slot of @ops is
- * empty; -EOVERFLOW (GM_ERR_GUEST_OVERFLOW) the range passes 2^64.
+ * empty; -EOVERFLOW (GM_ERR_GUEST_OVERFLOW) the range passes 2^64,
+ * (GM_ERR_OVERFLOW) host addresses do.
  */
 GM_API int gm_region_init(struct gm_region *r, gm_gpa_t gpa, gm_size_t len,
 			  void *host, struct gm_bitmap *dirty,
