@@ -21,11 +21,14 @@ static void index_jumps(struct world *w)
 {
 	static const uint16_t jumps[] = { RING_NUM + 1, 2 * RING_NUM, 0x7fff, 0x8000, 0xffff };
 	struct session s;
+	struct request q;
 	size_t i;
 
 	for (i = 0; i < sizeof(jumps) / sizeof(jumps[0]); i++) {
 		guest_renew(w);
 		session_open(&s, w);
+		/* Each entry of the ring is 0, which would be a good request. */
+		request_add(&q, &s.r, VIRTIO_BLK_T_FLUSH, 0, 0);
 		set_avail_idx(&s.r, jumps[i]);
 		ring_must_fail(&s.r);
 		session_close(&s);

@@ -126,8 +126,7 @@ static bool run_case(const struct hostile_case *c, struct world *w, const struct
 	image_copy(&image, w->image);
 	ok = run_apart(c->run, w, c->seconds ? c->seconds : CASE_SECONDS);
 	ok &= settle(w, before);
-	if (!c->writes)
-		ok &= image_is(&image, w->image);
+	ok &= image_is(&image, w->image, c->writes);
 	guest_reset(w->guest);
 	if (!run_apart(be_good, w, CASE_SECONDS)) {
 		printf("Bail out! %s: a good client is not served any more\n", c->name);

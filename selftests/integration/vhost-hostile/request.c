@@ -123,6 +123,14 @@ void image_read(struct world *w, void *bytes, size_t n, uint64_t sector)
 	close(fd);
 }
 
+void image_evict(struct world *w)
+{
+	int fd = open(w->image, O_RDONLY | O_CLOEXEC);
+
+	expect(fd >= 0 && !posix_fadvise(fd, 0, MIB, POSIX_FADV_DONTNEED), "%s: %m", w->image);
+	close(fd);
+}
+
 void session_use(struct session *s, struct world *w, uint64_t sector, uint32_t sectors)
 {
 	uint32_t len = sectors * SECTOR;

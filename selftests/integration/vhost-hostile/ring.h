@@ -140,6 +140,9 @@ void fill(void *bytes, size_t n, uint64_t seed);
 /* What the image has there. */
 void image_read(struct world *w, void *bytes, size_t n, uint64_t sector);
 
+/* Have the image's first megabyte come from the disk itself, if it has one. */
+void image_evict(struct world *w);
+
 /* Kick something that should not work; silence and success are failures. */
 void ring_must_fail(struct ring *r);
 

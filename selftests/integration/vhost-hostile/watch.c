@@ -92,17 +92,25 @@ void image_copy(struct image_copy *i, const char *path)
 	struct stat st;
 
 	expect(fd >= 0 && !fstat(fd, &st), "%s: %m", path);
+	i->size = (uint64_t)st.st_size;
 	i->blocks = (uint64_t)st.st_blocks;
 	expect(pread(fd, i->bytes, IMAGE_PART, 0) == IMAGE_PART, "%s: too short", path);
 	close(fd);
 }
 
-bool image_is(const struct image_copy *i, const char *path)
+bool image_is(const struct image_copy *i, const char *path, bool size_only)
 {
 	static struct image_copy now;
 	size_t b;
 
 	image_copy(&now, path);
+	if (now.size != i->size) {
+		printf("# the image has %llu bytes, had %llu\n", (unsigned long long)now.size,
+		       (unsigned long long)i->size);
+		return false;
+	}
+	if (size_only)
+		return true;
 	for (b = 0; b < IMAGE_PART; b++)
 		if (now.bytes[b] != i->bytes[b]) {
 			printf("# byte %#zx of the image is %#x, was %#x\n", b, now.bytes[b],

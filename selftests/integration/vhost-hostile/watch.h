@@ -29,15 +29,16 @@ bool holdings_settle(const struct holdings *before, int pid);
 /* Processor time that a process has used, in ms. */
 uint64_t process_cpu_ms(int pid);
 
-/* A copy of the part of the image that cases write to, and its size on disk. */
+/* A copy of the part of the image that cases write to, its size, and that on disk. */
 #define IMAGE_PART (1024 * 1024u)
 struct image_copy {
+	uint64_t size;
 	uint64_t blocks;
 	uint8_t bytes[IMAGE_PART];
 };
 void image_copy(struct image_copy *i, const char *path);
 
-/* Is the image still so? If not, says where it isn't. */
-bool image_is(const struct image_copy *i, const char *path);
+/* Is the image still so, at least in its size? If not, says where it isn't. */
+bool image_is(const struct image_copy *i, const char *path, bool size_only);
 
 #endif /* WATCH_H */
