@@ -100,8 +100,8 @@ GM_DEFINE_MEM(64)
  * @host: guest memory
  * @n: bytes, 0 to 8
  *
- * 1, 2, 4 and 8 bytes move in one access; other counts in as few as the
- * alignment in guest memory lets be single.
+ * 1, 2, 4 and 8 bytes that are aligned in guest memory move in one access; all
+ * else in as few as its alignment there lets be single.
  */
 GM_API void gm_copy_from_host_small(void *dst, const void *host, size_t n);
 
@@ -212,7 +212,7 @@ GM_INLINE void gm_copy_to_host(void *host, const void *src, size_t n)
  * @src: guest memory; may overlap @dst
  * @n: bytes
  *
- * Aligned alike and at most 8 bytes, it is a single access on each side.
+ * 1, 2, 4 and 8 bytes are a single access on each side that is aligned.
  */
 GM_API void gm_copy_within(void *dst, const void *src, size_t n);
 
