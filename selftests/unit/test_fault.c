@@ -307,11 +307,11 @@ TEST(fault_elsewhere_goes_to_earlier_handler)
 	unmap_file(&watched);
 }
 
-/* As a misaligned access is told on some machines: there with its address. */
-TEST(misaligned_access_in_watched_region_goes_to_earlier_handler)
+/* What the kernel tells of a watched region, but not of an access that failed. */
+static void expect_passed_on(struct __test_metadata *_metadata, int code)
 {
 	struct sigaction sa = { .sa_sigaction = earlier_siginfo, .sa_flags = SA_SIGINFO };
-	siginfo_t info = { .si_signo = SIGBUS, .si_code = BUS_ADRALN };
+	siginfo_t info = { .si_signo = SIGBUS, .si_code = code };
 	struct mapped m;
 
 	ASSERT_EQ(0, sigaction(SIGBUS, &sa, NULL));
@@ -326,6 +326,18 @@ TEST(misaligned_access_in_watched_region_goes_to_earlier_handler)
 	EXPECT_EQ(0, gm_region_fault(m.r));
 	EXPECT_EQ(7, gm_mem_read_u8(m.r->ext.host));
 	unmap_file(&m);
+}
+
+/* Some machines tell so, with the address. */
+TEST(misaligned_access_in_watched_region_goes_to_earlier_handler)
+{
+	expect_passed_on(_metadata, BUS_ADRALN);
+}
+
+/* It comes to any thread, while another may let go of the region. */
+TEST(word_of_poison_in_watched_region_goes_to_earlier_handler)
+{
+	expect_passed_on(_metadata, BUS_MCEERR_AO);
 }
 
 static void earlier_plain(int sig)

@@ -125,10 +125,11 @@ static void handler(int sig, siginfo_t *info, void *context)
 	int saved = errno;
 
 	/*
-	 * A positive code is the kernel's: si_addr is a fault's address. But a
-	 * misaligned access says nothing of the memory, and would come again.
+	 * These two are about memory that this thread touches now, and so keeps.
+	 * A misaligned access would come again; word of poison that nobody has
+	 * touched (BUS_MCEERR_AO) may come to a thread that has no part in it.
 	 */
-	if (info->si_code <= 0 || info->si_code == BUS_ADRALN ||
+	if ((info->si_code != BUS_ADRERR && info->si_code != BUS_MCEERR_AR) ||
 	    !recover((uintptr_t)info->si_addr))
 		pass_on(sig, info, context);
 	errno = saved;

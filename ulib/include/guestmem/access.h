@@ -395,7 +395,7 @@ GM_INLINE int gm_view_load_u##bits(struct gm_view *v, gm_gpa_t gpa, \
 GM_INLINE int gm_view_read_##name(struct gm_view *v, gm_gpa_t gpa, \
 				  native *out) \
 { \
-	gm_##name##_t x; \
+	gm_##name##_t x = 0; \
 	int ret = gm_view_read(v, gpa, &x, sizeof(x)); \
 	if (gm_likely(!ret)) \
 		*out = gm_##name##_to_cpu(x); \

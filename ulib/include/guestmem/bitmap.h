@@ -7,7 +7,9 @@
  * clears first, then runs a barrier on every thread of the process (Linux's
  * membarrier), and only then returns, so a writer that saw the old bit has its
  * data in place before the taker looks. Where that barrier does not exist, the
- * bitmap marks with a locked operation each time.
+ * bitmap marks with a locked operation each time. A program that puts itself
+ * behind a seccomp filter must leave it membarrier(), or set the filter up
+ * before its first bitmap is made.
  *
  * No bitmap at all (a NULL pointer) costs one test.
  */

@@ -4,7 +4,7 @@
  *
  * Functions of this library return 0 or a count, or a negative errno. The
  * errno says what class of thing happened; gm_error_last() says which of the
- * things in that class, and with what values. It is filled on failure only.
+ * things in that class, and with what values.
  */
 #ifndef GUESTMEM_ERROR_H
 #define GUESTMEM_ERROR_H
@@ -107,7 +107,7 @@ enum gm_error_kind {
  * @completed: how much was done
  * @reserved: zero
  *
- * Values that a kind does not name are 0.
+ * Values that a kind does not name mean nothing.
  */
 struct gm_error {
 	enum gm_error_kind kind;
@@ -121,6 +121,9 @@ struct gm_error {
 
 /**
  * gm_error_last() - the last failure in the calling thread
+ *
+ * A call that succeeds in part and then stops (gm_view_read_some() and its like)
+ * may leave here why it stopped; one that succeeds whole leaves it alone.
  *
  * Return: never NULL; good until the thread's next call that fails, or its end.
  */

@@ -63,6 +63,9 @@ struct gm_fd_source {
  * @sink: pass this on
  * @fd: file, pipe, socket, terminal; borrowed
  * @off: position in the file, which advances; negative: the descriptor's own
+ *
+ * Where nobody reads a pipe or socket any more, the kernel sends SIGPIPE before
+ * the error EPIPE: a program that may meet that ignores the signal.
  */
 struct gm_fd_sink {
 	struct gm_sink sink;

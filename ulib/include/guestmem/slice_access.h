@@ -15,20 +15,20 @@
 
 GM_BEGIN_DECLS
 
-/* Does it know the host address? */
-GM_CORE bool gm_slice_is_direct(struct gm_slice s)
+/* Does it know the host address? 0 or 1, to reckon with. */
+GM_CORE unsigned int gm_slice_is_direct(struct gm_slice s)
 {
-	return s.host;
+	return !!s.host;
 }
 
-/* Of a direct slice: is nobody to be told of writes? */
-GM_CORE bool gm_slice_is_untracked(struct gm_slice s)
+/* Of a direct slice: is nobody to be told of writes? 0 or 1. */
+GM_CORE unsigned int gm_slice_is_untracked(struct gm_slice s)
 {
 	return !s.dirty;
 }
 
-/* @x or 0, without a branch. */
-GM_CORE uint64_t gm_if(bool cond, uint64_t x)
+/* @x if @cond is 1, 0 if it is 0, without a branch. */
+GM_CORE uint64_t gm_if(unsigned int cond, uint64_t x)
 {
 	return -(uint64_t)cond & x;
 }
