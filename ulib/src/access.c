@@ -69,29 +69,32 @@ static gm_always_inline uint64_t copy_direct(struct gm_view *v, uint64_t gpa,
 					     void *buf, uint64_t n,
 					     enum gm_perm perm)
 {
-	const struct gm_extent *e = gm_map_lookup(v->map, gpa);
+	const struct gm_extent *e = gm_map_lookup(v->map, gpa), *last = NULL;
 	uint64_t done = 0;
 
 	/* After the last extent comes one of length 0. */
 	for (; e && e->host && done < n; e++) {
+		struct gm_bitmap *dirty = e->dirty;
 		uint64_t off = gpa + done - e->base, len;
 
 		if (off >= e->len)
 			break;
 		len = gm_min(n - done, e->len - off);
 		if (perm == GM_PERM_WRITE) {
-			if (gm_bitmap_refuses_write(e->dirty))
+			if (gm_bitmap_refuses_write(dirty))
 				break;
 			gm_copy_to_host(e->host + off, (uint8_t *)buf + done,
 					len);
-			gm_bitmap_mark(e->dirty, off, len);
+			gm_bitmap_mark(dirty, off, len);
 		} else {
 			gm_copy_from_host((uint8_t *)buf + done, e->host + off,
 					  len);
 		}
-		gm_view_set_hint(v, e);
+		last = e;
 		done += len;
 	}
+	if (last)
+		gm_view_set_hint(v, last);
 	return done;
 }
 

@@ -194,6 +194,7 @@ GM_DEFINE_VIEW_PUT(64)
 GM_INLINE int gm_view_write(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 			    uint64_t n)
 {
+	struct gm_bitmap *dirty = v->hint.dirty;
 	uint64_t off;
 
 	if (__builtin_constant_p(n) && n == 1) {
@@ -221,10 +222,10 @@ GM_INLINE int gm_view_write(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 		return gm_view_write_u64(v, gpa, x);
 	}
 	if (gm_unlikely(!gm_view_hit(v, gm_gpa_raw(gpa), n, &off) ||
-			gm_bitmap_refuses_write(v->hint.dirty)))
+			gm_bitmap_refuses_write(dirty)))
 		return gm_view_write_slow(v, gpa, buf, n);
 	gm_copy_to_host(v->hint.host + off, buf, n);
-	gm_bitmap_mark(v->hint.dirty, off, n);
+	gm_bitmap_mark(dirty, off, n);
 	return 0;
 }
 
