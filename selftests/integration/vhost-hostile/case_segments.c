@@ -4,6 +4,7 @@
  */
 #include <endian.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "ring.h"
 
@@ -192,6 +193,34 @@ static void list_in_pieces(struct world *w)
 	session_close(&s);
 }
 
+static uint64_t image_blocks(const struct world *w)
+{
+	struct stat st;
+
+	expect(!stat(w->image, &st), "%s: %m", w->image);
+	return (uint64_t)st.st_blocks;
+}
+
+/* A discard that answers OK and frees nothing is the mistake of others. */
+static void discard_frees(struct world *w)
+{
+	/* Whole blocks of any file system, all of them in use. */
+	struct segment one = { 512, 128, 0 };
+	uint64_t before;
+	struct session s;
+	struct request q;
+
+	session_open(&s, w);
+	session_use(&s, w, one.sector, one.sectors);
+	before = image_blocks(w);
+	add(&q, &s, VIRTIO_BLK_T_DISCARD, &one, 1, SEGMENT);
+	request_must(&q, &s.r, 1);
+	expect(image_blocks(w) + one.sectors <= before,
+	       "the image has %llu blocks after the discard, had %llu",
+	       (unsigned long long)image_blocks(w), (unsigned long long)before);
+	session_close(&s);
+}
+
 const struct hostile_case segment_cases[] = {
 	CASE("segments-outside", outside),
 	CASE("segments-unknown-flags", unknown_flags),
@@ -200,5 +229,6 @@ const struct hostile_case segment_cases[] = {
 	CASE("segments-list-is-writable", writable_list),
 	CASE("legal-segments-zeroes", zeroes_in_pieces, .writes = true),
 	CASE("legal-segments-list-in-pieces", list_in_pieces, .writes = true),
+	CASE("legal-segments-discard-frees", discard_frees, .writes = true),
 	CASES_END
 };
