@@ -48,6 +48,10 @@ int gm_bounds_error(uint64_t off, uint64_t n, uint64_t size);
 /* How many failures this thread has recorded: tells a new one from an old. */
 uint64_t gm_error_count(void);
 
+/* [off, off + n) cut at the slice's end; an offset at or past it is an error. */
+int gm_slice_cut(struct gm_slice s, uint64_t off, uint64_t n,
+		 struct gm_slice *out);
+
 /* Has an earlier piece been done? Then the failure becomes a partial one. */
 int gm_error_make_partial(int err, uint64_t at, uint64_t expected,
 			  uint64_t completed);

@@ -17,10 +17,7 @@ int64_t gm_slice_read_from(struct gm_slice s, uint64_t off,
 
 	if (!n)
 		return 0;
-	if (off >= s.len)
-		return gm_bounds_error(off, n > UINT64_MAX - off ? 0 : n,
-				       s.len);
-	ret = gm_slice_sub(s, off, gm_min(n, s.len - off), &part);
+	ret = gm_slice_cut(s, off, n, &part);
 	if (ret)
 		return ret;
 	if (!gm_perm_has_write(gm_slice_perm(part)))
@@ -37,10 +34,7 @@ int64_t gm_slice_write_to(struct gm_slice s, uint64_t off,
 
 	if (!n)
 		return 0;
-	if (off >= s.len)
-		return gm_bounds_error(off, n > UINT64_MAX - off ? 0 : n,
-				       s.len);
-	ret = gm_slice_sub(s, off, gm_min(n, s.len - off), &part);
+	ret = gm_slice_cut(s, off, n, &part);
 	if (ret)
 		return ret;
 	return gm_io_check(sink->write(sink, &part, 1), part.len);

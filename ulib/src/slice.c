@@ -160,9 +160,8 @@ void gm_slice_mark(struct gm_slice s, uint64_t off, uint64_t n)
 		gm_bitmap_slice_mark(b, off, gm_min(n, s.len - off));
 }
 
-/* [off, off + n) cut at the slice's end; an offset past it is an error. */
-static int cut(struct gm_slice s, uint64_t off, uint64_t n,
-	       struct gm_slice *out)
+int gm_slice_cut(struct gm_slice s, uint64_t off, uint64_t n,
+		 struct gm_slice *out)
 {
 	if (off >= s.len)
 		return gm_bounds_error(off, n > UINT64_MAX - off ? 0 : n,
@@ -178,7 +177,7 @@ int64_t gm_slice_read_some(struct gm_slice s, uint64_t off, void *buf,
 
 	if (!n)
 		return 0;
-	ret = cut(s, off, n, &s);
+	ret = gm_slice_cut(s, off, n, &s);
 	if (ret)
 		return ret;
 	ret = gm_slice_begin(s, GM_PERM_READ, &g);
@@ -197,7 +196,7 @@ int64_t gm_slice_write_some(struct gm_slice s, uint64_t off, const void *buf,
 
 	if (!n)
 		return 0;
-	ret = cut(s, off, n, &s);
+	ret = gm_slice_cut(s, off, n, &s);
 	if (ret)
 		return ret;
 	ret = gm_slice_begin(s, GM_PERM_WRITE, &g);
