@@ -60,7 +60,7 @@ GM_STATIC_ASSERT(sizeof(struct gm_view) == 64, "ABI");
 /**
  * gm_view_init() - look at a map
  * @v: caller's storage; nothing needs to be undone
- * @m: the map, which must outlive the view's use
+ * @m: the map, not NULL, which must outlive the view's use
  */
 GM_INLINE void gm_view_init(struct gm_view *v, const struct gm_map *m)
 {
