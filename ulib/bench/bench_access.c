@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * bench_access.c - integers and small objects at one guest address, again and
  * again, against a volatile access through a raw pointer.

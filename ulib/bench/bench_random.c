@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * bench_random.c - u32 at random addresses over 1 GiB, against raw pointers to
  * the same bytes. No access waits for another.

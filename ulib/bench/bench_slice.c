@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * bench_slice.c - integers through a slice that is held, as a device holds its
  * ring, against a volatile access through a raw pointer.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * access.c - reads and writes that are not one inline step: over several
  * regions, into memory mapped on demand, and those that fail.

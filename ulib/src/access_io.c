@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * access_io.c - guest ranges filled from a source and drained to a sink, as
  * many regions as possible in one call.

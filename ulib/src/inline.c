@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * inline.c - each inline function of the public headers once more, as a symbol
  * of the library: for other languages' bindings, and for function pointers.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * io.c - slices filled from a source and drained to a sink; sources and sinks
  * that are memory. Those that are file descriptors: io_fd.c.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * os_linux_mmap.c - Linux: a mapping as struct gm_mmap_opts asks for it.
  */
