@@ -36,6 +36,8 @@ struct gm_bitmap_ops {
 	void (*release)(struct gm_bitmap *bm);
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_bitmap_ops) == 24, "ABI");
+
 /* flags of struct gm_bitmap */
 #define GM_BITMAP_RDONLY 1u	/* not a tracker: says that writes are refused */
 #define GM_BITMAP_HEAP 2u	/* the library's own, from gm_bitmap_new() */

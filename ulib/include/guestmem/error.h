@@ -119,6 +119,8 @@ struct gm_error {
 	uint64_t reserved[3];
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_error) == 64, "ABI");
+
 /**
  * gm_error_last() - the last failure in the calling thread
  *

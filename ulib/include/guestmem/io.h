@@ -32,6 +32,8 @@ struct gm_source {
 			int count);
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_source) == 8, "ABI");
+
 /**
  * struct gm_sink - where bytes from guest memory go
  * @write: take bytes from the slices, in order; returns how many, 0 when it
@@ -42,6 +44,8 @@ struct gm_sink {
 	int64_t (*write)(struct gm_sink *sink, const struct gm_slice *slices,
 			 int count);
 };
+
+GM_STATIC_ASSERT(sizeof(struct gm_sink) == 8, "ABI");
 
 /**
  * struct gm_fd_source - a file descriptor as a source
@@ -58,6 +62,8 @@ struct gm_fd_source {
 	int64_t off;
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_fd_source) == 24, "ABI");
+
 /**
  * struct gm_fd_sink - a file descriptor as a sink
  * @sink: pass this on
@@ -73,6 +79,8 @@ struct gm_fd_sink {
 	int64_t off;
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_fd_sink) == 24, "ABI");
+
 /**
  * struct gm_buf_source - a buffer as a source
  * @source: pass this on
@@ -87,6 +95,8 @@ struct gm_buf_source {
 	size_t pos;
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_buf_source) == 32, "ABI");
+
 /**
  * struct gm_buf_sink - a buffer as a sink
  * @sink: pass this on
@@ -100,6 +110,8 @@ struct gm_buf_sink {
 	size_t len;
 	size_t pos;
 };
+
+GM_STATIC_ASSERT(sizeof(struct gm_buf_sink) == 32, "ABI");
 
 /**
  * struct gm_grow_sink - a buffer that grows as a sink
@@ -117,6 +129,8 @@ struct gm_grow_sink {
 	size_t len;
 	size_t room;
 };
+
+GM_STATIC_ASSERT(sizeof(struct gm_grow_sink) == 32, "ABI");
 
 /**
  * gm_fd_source_init() - read from a descriptor's own position

@@ -32,6 +32,8 @@ struct gm_iov_cursor {
 	uint64_t left;
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_iov_cursor) == 40, "ABI");
+
 /**
  * gm_iov_init() - stand at the start of a list of ranges
  * @c: caller's storage

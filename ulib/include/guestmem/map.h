@@ -63,6 +63,8 @@ struct gm_range {
 	gm_size_t len;
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_range) == 16, "ABI");
+
 /**
  * gm_map_new() - a map of regions
  * @regions: the regions, in order of address; the map takes a reference to each

@@ -21,6 +21,8 @@ struct gm_ref {
 	struct gm_slice slice;
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_ref) == 32, "ABI");
+
 /**
  * struct gm_array - objects of one size in guest memory
  * @slice: their bytes
@@ -32,6 +34,8 @@ struct gm_array {
 	uint64_t elem;
 	uint64_t count;
 };
+
+GM_STATIC_ASSERT(sizeof(struct gm_array) == 48, "ABI");
 
 /**
  * gm_slice_ref() - a reference to an object in a slice

@@ -58,6 +58,8 @@ struct gm_region_ops {
 	void (*release)(struct gm_region *r);
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_region_ops) == 24, "ABI");
+
 /**
  * enum gm_tristate - yes, no, or not known
  * @GM_UNKNOWN: nobody said

@@ -63,6 +63,8 @@ struct gm_guard {
 	uint64_t cookie[2];
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_guard) == 48, "ABI");
+
 /**
  * gm_slice_new() - a slice of raw memory, without a bitmap
  * @host: first byte

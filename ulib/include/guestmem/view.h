@@ -163,6 +163,8 @@ struct gm_slices {
 	bool started;
 };
 
+GM_STATIC_ASSERT(sizeof(struct gm_slices) == 32, "ABI");
+
 /**
  * gm_slices_init() - begin to walk a range
  * @it: caller's storage
