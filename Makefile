@@ -7,6 +7,8 @@ override O := $(abspath $(or $(strip $(O)),build))
 jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 sub = +@$(MAKE) --no-print-directory O=$(O)
 ULIB := $(sub) -C ulib
+# A relative name is the caller's.
+staged = $(ULIB) $(if $(DESTDIR),DESTDIR=$(abspath $(DESTDIR)))
 SELFTESTS = $(sub) $(jobs) -C selftests
 
 .PHONY: all lib install uninstall clean deps check lint coverage fuzz bench demo docs help
@@ -18,10 +20,10 @@ lib:		## the library alone
 	$(ULIB) lib
 
 install:	## library, headers, pkg-config file, manual pages
-	$(ULIB) install
+	$(staged) install
 
 uninstall:	## remove what install has put there
-	$(ULIB) uninstall
+	$(staged) uninstall
 
 clean:		## remove all build output
 	rm -rf $(O)
