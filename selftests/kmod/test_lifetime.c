@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* gm-kmod: boot=strict m32 */
+/*
+ * test_lifetime.c - regions and maps whose users fork, exec, pass descriptors
+ * on, close in any order or are killed: nothing is left behind.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include "kselftest_harness.h"
+#include "bind.h"
+#include "fault.h"
+#include "session.h"
+
+#define LENGTH (4 * MIB)
+#define USER 4715
+#define EXEC_FD "GUESTMEM_TEST_EXEC_FD"
+
+/* Registers of QEMU's edu device. */
+#define EDU_DMA_FROM 0x80
+#define EDU_DMA_TO 0x88
+#define EDU_DMA_COUNT 0x90
+#define EDU_DMA_COMMAND 0x98
+#define EDU_BUFFER 0x40000
+#define EDU_TO_MEMORY 3
+/* QEMU takes the whole buffer for too much. */
+#define EDU_BYTES 2048
+
+/*
+ * What this program is after an exec: is the descriptor there, and a region?
+ * Runs before the harness.
+ */
+static void __attribute__((constructor)) after_exec(void)
+{
+	const char *text = getenv(EXEC_FD);
+	struct guestmem_region_info info;
+	int control, err;
+
+	if (!text)
+		return;
+	control = control_open();
+	if (control < 0)
+		_exit(100);
+	err = region_info(control, atoi(text), &info);
+	if (!err && info.length != LENGTH)
+		_exit(101);
+	_exit(-err);
+}
+
+FIXTURE(life) {
+	struct session s;
+	int fd;
+};
+
+FIXTURE_SETUP(life)
+{
+	session_start(_metadata, &self->s, false);
+	ASSERT_FD(&self->fd, region_alloc(self->s.control, LENGTH));
+	fault_catch();
+}
+
+FIXTURE_TEARDOWN(life)
+{
+	session_end(_metadata, &self->s);
+}
+
+/* Both have it; it goes with the last one, whoever has made it. */
+TEST_F(life, fork_parent_closes_first)
+{
+	int go[2];
+	char c = 0;
+	pid_t pid;
+
+	ASSERT_EQ(0, pipe(go));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		uint8_t *p;
+
+		if (read(go[0], &c, 1) != 1)
+			_exit(1);
+		p = map_shared(self->fd, LENGTH);
+		if (p == MAP_FAILED)
+			_exit(2);
+		p[LENGTH - 1] = 1;
+		_exit(0);
+	}
+	close(self->fd);
+	EXPECT_EQ(1, write(go[1], &c, 1));
+	EXPECT_EQ(0, child_wait(pid));
+}
+
+TEST_F(life, fork_child_makes_it)
+{
+	pid_t pid = fork();
+
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		void *p = map_anonymous(LENGTH);
+		int fd[2];
+
+		fd[0] = region_alloc(self->s.control, LENGTH);
+		fd[1] = region_pin(self->s.control, p, LENGTH);
+		if (fd[0] < 0 || fd[1] < 0 ||
+		    map_shared(fd[0], LENGTH) == MAP_FAILED)
+			_exit(1);
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_wait(pid));
+}
+
+/* A pin is of the memory that was there: parent and child do not share it. */
+TEST_F(life, fork_with_pin)
+{
+	uint8_t *p = map_anonymous(LENGTH);
+	pid_t pid;
+	int fd;
+
+	ASSERT_NE(MAP_FAILED, p);
+	memset(p, 1, LENGTH);
+	ASSERT_FD(&fd, region_pin(self->s.control, p, LENGTH));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		bool seen = p[0] == 1 && p[LENGTH - 1] == 1;
+
+		memset(p, 2, LENGTH);
+		_exit(seen ? 0 : 1);
+	}
+	EXPECT_EQ(0, child_wait(pid));
+	EXPECT_EQ(1, p[0]);
+	EXPECT_EQ(1, p[LENGTH - 1]);
+	munmap(p, LENGTH);
+}
+
+static int exec_with(int fd)
+{
+	char text[16];
+	pid_t pid = fork();
+
+	if (!pid) {
+		char *argv[] = { "after_exec", NULL };
+		char env[64], *envp[] = { env, NULL };
+
+		snprintf(text, sizeof(text), "%d", fd);
+		snprintf(env, sizeof(env), EXEC_FD "=%s", text);
+		map_shared(fd, LENGTH);
+		execve("/proc/self/exe", argv, envp);
+		_exit(102);
+	}
+	return pid < 0 ? -errno : child_wait(pid);
+}
+
+TEST_F(life, exec)
+{
+	int flags = fcntl(self->fd, F_GETFD);
+
+	EXPECT_EQ(FD_CLOEXEC, flags);
+	EXPECT_EQ(EBADF, exec_with(self->fd));
+	ASSERT_EQ(0, fcntl(self->fd, F_SETFD, 0));
+	EXPECT_EQ(0, exec_with(self->fd));
+}
+
+static int send_fd(int sock, int fd)
+{
+	union {
+		char buffer[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u;
+	char c = 'x';
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buffer, .msg_controllen = sizeof(u.buffer),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	memset(&u, 0, sizeof(u));
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(int));
+	return sendmsg(sock, &msg, 0) == 1 ? 0 : -errno;
+}
+
+static int receive_fd(int sock)
+{
+	union {
+		char buffer[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} u;
+	char c;
+	struct iovec iov = { &c, 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = u.buffer, .msg_controllen = sizeof(u.buffer),
+	};
+	int fd;
+
+	if (recvmsg(sock, &msg, MSG_CMSG_CLOEXEC) != 1 || !CMSG_FIRSTHDR(&msg))
+		return -EPROTO;
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&msg)), sizeof(int));
+	return fd;
+}
+
+/* Bytes locked in the name of USER, as a process of his sees it. */
+static int64_t user_locked(int control)
+{
+	struct guestmem_info info;
+	int64_t locked = -1;
+	int answer[2];
+	pid_t pid;
+
+	if (pipe(answer))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		if (!become_user(USER) && !info_get(control, &info))
+			locked = info.locked;
+		_exit(write(answer[1], &locked, 8) != 8);
+	}
+	if (pid < 0 || child_wait(pid) || read(answer[0], &locked, 8) != 8)
+		locked = -1;
+	close(answer[0]);
+	close(answer[1]);
+	return locked;
+}
+
+/*
+ * The creator has ended, and another user has the region: it still counts to
+ * the creator's user, and no more when it goes.
+ */
+TEST_F(life, passed_to_another_user)
+{
+	struct rlimit limit = { LENGTH, LENGTH };
+	int sock[2], fd;
+	uint8_t *p;
+	pid_t pid;
+
+	EXPECT_EQ(0, user_locked(self->s.control));
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		if (setrlimit(RLIMIT_MEMLOCK, &limit) || become_user(USER))
+			_exit(1);
+		fd = region_alloc(self->s.control, LENGTH);
+		_exit(fd < 0 || send_fd(sock[1], fd));
+	}
+	EXPECT_EQ(0, child_wait(pid));
+	EXPECT_EQ(LENGTH, user_locked(self->s.control));
+	ASSERT_FD(&fd, receive_fd(sock[0]));
+	p = map_shared(fd, LENGTH);
+	ASSERT_NE(MAP_FAILED, p);
+	p[0] = 1;
+	close(fd);
+	EXPECT_EQ(LENGTH, user_locked(self->s.control));
+	munmap(p, LENGTH);
+	EXPECT_EQ(0, user_locked(self->s.control));
+}
+
+/* Nobody has it but a socket's queue, which is thrown away unread. */
+TEST_F(life, lost_on_the_way)
+{
+	int sock[2];
+
+	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_SEQPACKET, 0, sock));
+	ASSERT_EQ(0, send_fd(sock[1], self->fd));
+	close(self->fd);
+	close(sock[1]);
+	close(sock[0]);
+}
+
+/* The open file that made it has closed: it is still there for the others. */
+TEST_F(life, control_closes_first)
+{
+	struct guestmem_region_info info;
+	int other;
+
+	close(self->s.control);
+	ASSERT_FD(&other, control_open());
+	EXPECT_EQ(0, region_info(other, self->fd, &info));
+	EXPECT_EQ(LENGTH, info.length);
+	/* But nobody can revoke it now. */
+	EXPECT_EQ(-EPERM, region_revoke(other, self->fd));
+}
+
+/* What a child does until it is killed; it says when it has begun. */
+static void alloc_for_ever(int ready)
+{
+	int control = control_open(), fd;
+
+	for (;;) {
+		fd = region_alloc(control, 96 * MIB);
+		if (fd < 0 || write(ready, "", 1) < 0)
+			_exit(1);
+		close(fd);
+	}
+}
+
+static void pin_for_ever(int ready)
+{
+	int control = control_open(), fd;
+	void *p = map_anonymous(64 * MIB);
+
+	memset(p, 1, 64 * MIB);
+	for (;;) {
+		fd = region_pin(control, p, 64 * MIB);
+		if (fd < 0 || write(ready, "", 1) < 0)
+			_exit(1);
+		close(fd);
+	}
+}
+
+static void map_for_ever(int ready)
+{
+	int device = device_open(), control = control_open(), fd;
+	uint32_t id;
+
+	fd = region_alloc(control, 16 * MIB);
+	for (;;) {
+		if (map_add(device, fd, 16 * MIB, &id) ||
+		    write(ready, "", 1) < 0 || map_remove(device, id))
+			_exit(1);
+	}
+}
+
+static void stay_mapped(int ready)
+{
+	int device = device_open(), control = control_open(), fd;
+	uint32_t id;
+
+	for (int i = 0; i < 8; i++) {
+		fd = region_alloc(control, LENGTH);
+		if (map_add(device, fd, LENGTH, &id) ||
+		    map_shared(fd, LENGTH) == MAP_FAILED)
+			_exit(1);
+		close(fd);
+	}
+	if (write(ready, "", 1) == 1)
+		for (;;)
+			pause();
+	_exit(1);
+}
+
+static void revoke_for_ever(int ready)
+{
+	int control = control_open(), fd;
+
+	for (;;) {
+		fd = region_alloc(control, 16 * MIB);
+		if (fd < 0 || map_shared(fd, 16 * MIB) == MAP_FAILED ||
+		    write(ready, "", 1) < 0 || region_revoke(control, fd))
+			_exit(1);
+		close(fd);
+	}
+}
+
+FIXTURE(killed) {
+	struct session s;
+};
+
+FIXTURE_VARIANT(killed) {
+	void (*work)(int ready);
+	int times;
+};
+
+FIXTURE_VARIANT_ADD(killed, alloc) { .work = alloc_for_ever, .times = 6 };
+FIXTURE_VARIANT_ADD(killed, pin) { .work = pin_for_ever, .times = 6 };
+FIXTURE_VARIANT_ADD(killed, map) { .work = map_for_ever, .times = 6 };
+FIXTURE_VARIANT_ADD(killed, mapped) { .work = stay_mapped, .times = 2 };
+FIXTURE_VARIANT_ADD(killed, revoke) { .work = revoke_for_ever, .times = 6 };
+
+FIXTURE_SETUP(killed)
+{
+	session_start(_metadata, &self->s, false);
+}
+
+FIXTURE_TEARDOWN(killed)
+{
+	session_end(_metadata, &self->s);
+}
+
+TEST_F_TIMEOUT(killed, nothing_is_left, 120)
+{
+	int ready[2];
+	pid_t pid;
+	char c;
+
+	for (int i = 0; i < variant->times; i++) {
+		ASSERT_EQ(0, pipe(ready));
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			close(self->s.control);
+			close(ready[0]);
+			variant->work(ready[1]);
+		}
+		close(ready[1]);
+		ASSERT_EQ(1, read(ready[0], &c, 1));
+		/* At another point each time. */
+		sleep_ms(i * 7);
+		kill(pid, SIGKILL);
+		EXPECT_EQ(-SIGKILL, child_wait(pid));
+		close(ready[0]);
+		EXPECT_EQ(0, counters_settle(&self->s.before));
+	}
+}
+
+/* The device's registers, through sysfs. */
+static volatile uint8_t *edu_registers(void)
+{
+	char address[ADDRESS_MAX], path[ADDRESS_MAX + 64];
+	void *p = MAP_FAILED;
+	int fd;
+
+	if (device_address(address))
+		return MAP_FAILED;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0",
+		 address);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd >= 0) {
+		p = map_shared(fd, PAGE);
+		close(fd);
+	}
+	return p;
+}
+
+static void edu_write(volatile uint8_t *edu, int at, uint64_t value)
+{
+	*(volatile uint32_t *)(edu + at) = value;
+#ifdef __LP64__
+	if (value >> 32)
+		*(volatile uint64_t *)(edu + at) = value;
+#endif
+}
+
+/* Starts a transfer into the region, which takes 100 ms to happen. */
+static void start_dma(int region, int ready)
+{
+	volatile uint8_t *edu;
+	struct guestmem_segment segment;
+	struct guestmem_map map = map_arg(region, LENGTH);
+	struct guestmem_query query;
+	int device = device_open();
+
+	map.address_bits = 32;
+	if (do_ioctl(device, GUESTMEM_MAP, &map))
+		_exit(1);
+	query = query_arg(map.map_id, &segment, 1);
+	edu = edu_registers();
+	if (do_ioctl(device, GUESTMEM_QUERY, &query) || edu == MAP_FAILED)
+		_exit(2);
+	edu_write(edu, EDU_DMA_FROM, EDU_BUFFER);
+	edu_write(edu, EDU_DMA_TO, segment.address);
+	edu_write(edu, EDU_DMA_COUNT, EDU_BYTES);
+	edu_write(edu, EDU_DMA_COMMAND, EDU_TO_MEMORY);
+	if (write(ready, "", 1) != 1)
+		_exit(3);
+	for (;;)
+		pause();
+}
+
+/* With a transfer under way: once the process is gone, no byte arrives. */
+TEST_F(killed, with_dma_in_flight)
+{
+	static uint8_t before[4096];
+	int ready[2], region;
+	uint8_t *p;
+	pid_t pid;
+	char c;
+
+	if (variant->work != stay_mapped)
+		return;
+	ASSERT_FD(&region, region_alloc(self->s.control, LENGTH));
+	p = map_shared(region, LENGTH);
+	ASSERT_NE(MAP_FAILED, p);
+	memset(p, 0xab, LENGTH);
+	for (int i = 0; i < 3; i++) {
+		ASSERT_EQ(0, pipe(ready));
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			start_dma(region, ready[1]);
+		close(ready[1]);
+		ASSERT_EQ(1, read(ready[0], &c, 1));
+		kill(pid, SIGKILL);
+		EXPECT_EQ(-SIGKILL, child_wait(pid));
+		memcpy(before, p, sizeof(before));
+		sleep_ms(300);
+		EXPECT_EQ(0, memcmp(before, p, sizeof(before)));
+		close(ready[0]);
+	}
+	munmap(p, LENGTH);
+}
+
+TEST_HARNESS_MAIN
