@@ -55,6 +55,7 @@ FIXTURE_VARIANT_ADD(size, _name)				\
 	.reserved = _reserved,					\
 	.on_device = _on_device,				\
 }
+
 #define RESERVED(_name) offsetof(struct guestmem_##_name, reserved)
 
 VARIANT(info, INFO, 0, NONE, false);
@@ -164,14 +165,14 @@ TEST_F(size, longer)
 		self->arg.size = length[i];
 		memset(p, 0, PAGE);
 		memcpy(p, &self->arg, variant->size);
-		fds = fd_count();
+		fds = fd_state();
 		p[variant->size] = 1;
 		EXPECT_EQ(-E2BIG, do_ioctl(file, variant->cmd, p));
 		p[variant->size] = 0;
 		p[length[i] - 1] = 0x80;
 		EXPECT_EQ(-E2BIG, do_ioctl(file, variant->cmd, p));
 		EXPECT_EQ(0, memcmp(p, &self->arg, variant->size));
-		EXPECT_EQ(fds, fd_count());
+		EXPECT_EQ(fds, fd_state());
 		/* What is behind the struct does not matter. */
 		p[length[i] - 1] = 0;
 		if (length[i] < PAGE)
@@ -251,10 +252,10 @@ TEST_F(size, read_only_struct)
 	memcpy(p, &self->arg, variant->size);
 	ASSERT_EQ(0, mprotect(p, PAGE, PROT_READ));
 	ASSERT_EQ(0, counters_read(&before));
-	fds = fd_count();
+	fds = fd_state();
 	EXPECT_EQ(out ? -EFAULT : 0,
 		  do_ioctl(FILE_OF(self, variant), variant->cmd, p));
-	EXPECT_EQ(fds, fd_count());
+	EXPECT_EQ(fds, fd_state());
 	if (out)
 		EXPECT_EQ(0, counters_settle(&before));
 	munmap(p, PAGE);
