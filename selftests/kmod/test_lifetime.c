@@ -140,13 +140,10 @@ static int exec_with(int fd)
 	pid_t pid = fork();
 
 	if (!pid) {
-		char *argv[] = { "after_exec", NULL };
-		char env[64], *envp[] = { env, NULL };
-
 		snprintf(text, sizeof(text), "%d", fd);
-		snprintf(env, sizeof(env), EXEC_FD "=%s", text);
+		setenv(EXEC_FD, text, 1);
 		map_shared(fd, LENGTH);
-		execve("/proc/self/exe", argv, envp);
+		execl("/proc/self/exe", "after_exec", NULL);
 		_exit(102);
 	}
 	return pid < 0 ? -errno : child_wait(pid);

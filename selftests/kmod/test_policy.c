@@ -70,7 +70,7 @@ FIXTURE_TEARDOWN(policy)
 #define REFUSED(code) \
 	EXPECT_REFUSED(code, self->s.device, GUESTMEM_MAP, &self->arg)
 
-static int tainted(void)
+static int taint_user(void)
 {
 	char text[32];
 
@@ -81,10 +81,10 @@ static int tainted(void)
 
 TEST_F(policy, refused_by_default)
 {
-	int before = tainted();
+	int before = taint_user();
 
 	REFUSED(EPERM);
-	EXPECT_EQ(before, tainted());
+	EXPECT_EQ(before, taint_user());
 }
 
 TEST_F(policy, other_parameters_do_not_help)
@@ -114,7 +114,7 @@ TEST_F(policy, allowed)
 	EXPECT_EQ(variant->properties, self->arg.properties &
 		  (GUESTMEM_MAP_TRANSLATED | GUESTMEM_MAP_STRICT));
 	if (variant->tainting)
-		EXPECT_EQ(TAINT_USER, tainted());
+		EXPECT_EQ(TAINT_USER, taint_user());
 	EXPECT_LE(1, self->arg.segments);
 	EXPECT_GE(8, self->arg.segments);
 	query = query_arg(self->arg.map_id, segment, 8);
