@@ -67,12 +67,17 @@ TEST_F(map, values)
 	EXPECT_EQ(0, map_remove(self->s.device, self->arg.map_id));
 }
 
+/* Each page twice: DMA_API_DEBUG knows no more than 7 at a time. */
 TEST_F(map, ids_differ)
 {
 	uint32_t id[16];
 
+	self->arg.length = PAGE;
 	for (int i = 0; i < 16; i++) {
-		ASSERT_EQ(0, map_add(self->s.device, self->fd, LENGTH, &id[i]));
+		self->arg.offset = i * PAGE % LENGTH;
+		ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_MAP,
+				      &self->arg));
+		id[i] = self->arg.map_id;
 		EXPECT_NE(0, id[i]);
 		for (int j = 0; j < i; j++)
 			EXPECT_NE(id[j], id[i]);

@@ -73,12 +73,20 @@ TEST_F(device, close_unmaps)
 /* Many maps that come and go leave no addresses behind. */
 TEST_F(device, many_maps)
 {
+	struct guestmem_map map;
 	uint32_t id[32];
+	int fd;
 
+	/* Longer than what the kernel keeps the addresses of. */
+	ASSERT_FD(&fd, region_alloc(self->s.control, 16 * MIB));
+	map = map_arg(fd, MIB / 2);
 	for (int round = 0; round < 8; round++) {
-		for (int i = 0; i < 32; i++)
-			ASSERT_EQ(0, map_add(self->s.device, self->fd, LENGTH,
-					     &id[i]));
+		for (int i = 0; i < 32; i++) {
+			map.offset = i * (MIB / 2);
+			ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_MAP,
+					      &map));
+			id[i] = map.map_id;
+		}
 		for (int i = 0; i < 32; i++)
 			ASSERT_EQ(0, map_remove(self->s.device,
 						id[i * 5 % 32]));
