@@ -2,7 +2,7 @@
 /* gm-kmod: boot=strict m32 */
 /*
  * test_map.c - GUESTMEM_MAP: each value and each error but EPERM and EOPNOTSUPP
- * of bounce buffers, which test_policy has.
+ * of bounce buffers, which test_policy and test_policy_boot have.
  *
  * Not here: EIO, for an IOMMU driver that fails otherwise than for want of
  * memory; QEMU's does not.

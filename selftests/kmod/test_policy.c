@@ -5,8 +5,7 @@
  * it. One boot is enough: the kernel lets the IOMMU's way of serving a group be
  * changed while the group has no driver.
  *
- * Not here: a group of more than one device and a device that could forge
- * interrupts, which need another machine than this boot has; lockdown, which
+ * What needs another boot is in test_policy_boot. Not here: lockdown, which
  * cannot be left again.
  */
 #define _GNU_SOURCE
