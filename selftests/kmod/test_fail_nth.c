@@ -12,6 +12,7 @@
 #define _GNU_SOURCE
 #include <sys/syscall.h>
 #include "kselftest_harness.h"
+#include "bind.h"
 #include "session.h"
 
 #define LENGTH (16 * PAGE)
@@ -239,8 +240,28 @@ static bool plausible(enum step step, int err)
 	}
 }
 
+/*
+ * The kernel's ACPI interpreter, which routes the interrupt of a device that is
+ * enabled for the first time, does not survive failures: KASAN sees it use
+ * freed memory. So the device is enabled before, and stays so.
+ */
+static int device_enable(const char *address, const char *on)
+{
+	char path[ADDRESS_MAX + 64];
+	int err, bound;
+
+	err = device_unbind(address);
+	if (err)
+		return err;
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/enable", address);
+	err = file_write(path, on);
+	bound = device_bind(address);
+	return err ? err : bound;
+}
+
 FIXTURE(fail) {
 	struct chain c;
+	char address[ADDRESS_MAX];
 	struct counters before;
 };
 
@@ -258,7 +279,7 @@ FIXTURE_VARIANT_ADD(fail, mmap) { STEP_MMAP, 2, false };
 FIXTURE_VARIANT_ADD(fail, refault) { STEP_REFAULT, 0, false };
 FIXTURE_VARIANT_ADD(fail, pin) { STEP_PIN, 6, false };
 FIXTURE_VARIANT_ADD(fail, region_info) { STEP_REGION_INFO, 2, false };
-FIXTURE_VARIANT_ADD(fail, device_open) { STEP_DEVICE_OPEN, 2, false };
+FIXTURE_VARIANT_ADD(fail, device_open) { STEP_DEVICE_OPEN, 1, false };
 FIXTURE_VARIANT_ADD(fail, map) { STEP_MAP, 6, false };
 FIXTURE_VARIANT_ADD(fail, query) { STEP_QUERY, 3, false };
 FIXTURE_VARIANT_ADD(fail, sync) { STEP_SYNC, 1, false };
@@ -271,6 +292,8 @@ FIXTURE_SETUP(fail)
 	char path[64];
 
 	faults_configure(_metadata);
+	ASSERT_EQ(0, device_address(self->address));
+	ASSERT_EQ(0, device_enable(self->address, "1"));
 	snprintf(path, sizeof(path), "/proc/self/task/%ld/fail-nth",
 		 syscall(SYS_gettid));
 	ASSERT_FD(&self->c.nth, open(path, O_RDWR | O_CLOEXEC));
@@ -291,6 +314,7 @@ FIXTURE_TEARDOWN(fail)
 {
 	chain_end(&self->c);
 	close(self->c.nth);
+	EXPECT_EQ(0, device_enable(self->address, "0"));
 }
 
 /* All steps before this one, with nothing to fail. */
