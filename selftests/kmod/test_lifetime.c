@@ -9,23 +9,13 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include "kselftest_harness.h"
-#include "bind.h"
+#include "edu.h"
 #include "fault.h"
 #include "session.h"
 
 #define LENGTH (4 * MIB)
 #define USER 4715
 #define EXEC_FD "GUESTMEM_TEST_EXEC_FD"
-
-/* Registers of QEMU's edu device. */
-#define EDU_DMA_FROM 0x80
-#define EDU_DMA_TO 0x88
-#define EDU_DMA_COUNT 0x90
-#define EDU_DMA_COMMAND 0x98
-#define EDU_BUFFER 0x40000
-#define EDU_TO_MEMORY 3
-/* QEMU takes the whole buffer for too much. */
-#define EDU_BYTES 2048
 
 /*
  * What this program is after an exec: is the descriptor there, and a region?
@@ -405,54 +395,24 @@ TEST_F_TIMEOUT(killed, nothing_is_left, 120)
 	}
 }
 
-/* The device's registers, through sysfs. */
-static volatile uint8_t *edu_registers(void)
-{
-	char address[ADDRESS_MAX], path[ADDRESS_MAX + 64];
-	void *p = MAP_FAILED;
-	int fd;
-
-	if (device_address(address))
-		return MAP_FAILED;
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0",
-		 address);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd >= 0) {
-		p = map_shared(fd, PAGE);
-		close(fd);
-	}
-	return p;
-}
-
-static void edu_write(volatile uint8_t *edu, int at, uint64_t value)
-{
-	*(volatile uint32_t *)(edu + at) = value;
-#ifdef __LP64__
-	if (value >> 32)
-		*(volatile uint64_t *)(edu + at) = value;
-#endif
-}
-
 /* Starts a transfer into the region, which takes 100 ms to happen. */
 static void start_dma(int region, int ready)
 {
-	volatile uint8_t *edu;
-	struct guestmem_segment segment;
 	struct guestmem_map map = map_arg(region, LENGTH);
+	struct guestmem_segment segment;
 	struct guestmem_query query;
+	char address[ADDRESS_MAX];
 	int device = device_open();
+	volatile uint8_t *edu;
 
 	map.address_bits = 32;
-	if (do_ioctl(device, GUESTMEM_MAP, &map))
+	if (device_address(address) || do_ioctl(device, GUESTMEM_MAP, &map))
 		_exit(1);
 	query = query_arg(map.map_id, &segment, 1);
-	edu = edu_registers();
+	edu = edu_registers(address);
 	if (do_ioctl(device, GUESTMEM_QUERY, &query) || edu == MAP_FAILED)
 		_exit(2);
-	edu_write(edu, EDU_DMA_FROM, EDU_BUFFER);
-	edu_write(edu, EDU_DMA_TO, segment.address);
-	edu_write(edu, EDU_DMA_COUNT, EDU_BYTES);
-	edu_write(edu, EDU_DMA_COMMAND, EDU_TO_MEMORY);
+	edu_start(edu, EDU_BUFFER, segment.address, EDU_BYTES, EDU_TO_MEMORY);
 	if (write(ready, "", 1) != 1)
 		_exit(3);
 	for (;;)
