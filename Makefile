@@ -11,13 +11,20 @@ ULIB := $(sub) -C ulib
 staged = $(ULIB) $(if $(DESTDIR),DESTDIR=$(abspath $(DESTDIR)))
 SELFTESTS = $(sub) $(jobs) -C selftests
 
-.PHONY: all lib install uninstall clean deps check lint coverage fuzz bench demo docs help
+.PHONY: all lib modules modules_install install uninstall clean deps check \
+	check-kernels lint coverage fuzz bench demo docs help
 
 all:		## library, samples and benchmark programs (default)
 	$(ULIB) all
 
 lib:		## the library alone
 	$(ULIB) lib
+
+modules:	## the kernel module, for the kernel of KDIR
+	$(sub) -C kmod modules
+
+modules_install: ## put it into the folder of that kernel's modules
+	$(sub) -C kmod $(if $(DESTDIR),DESTDIR=$(abspath $(DESTDIR))) modules_install
 
 install:	## library, headers, pkg-config file, manual pages
 	$(staged) install
@@ -34,6 +41,9 @@ deps:		## install the Debian packages that building and testing need
 check: deps	## all tests, in every variant
 	$(sub) $(jobs) all
 	$(SELFTESTS) check
+
+check-kernels: deps ## the module's tests on the kernels KERNELS='6.12 7.3 debug'
+	$(SELFTESTS) check-kernels
 
 lint: deps	## sparse, checkpatch, kernel-doc
 	$(ULIB) sparse
@@ -57,11 +67,12 @@ docs: deps	## check kernel-doc, build the manual
 	$(if $(wildcard Documentation/Makefile),$(sub) -C Documentation)
 
 help:		## this text
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z_-]*\):[^#]*## /  make \1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 	@printf '%s\n' '' \
 	'  V=1            show commands' \
 	'  W=1            more warnings, which are not errors then' \
 	'  WERROR=0       warnings are not errors' \
+	'  KDIR=dir       modules: headers of the kernel (default: the running one)' \
 	'  C=1, C=2       sparse on what is compiled, on all' \
 	'  O=dir          build output (default: build)' \
 	'  PREFIX=dir     where to install (default: /usr/local), below DESTDIR' \

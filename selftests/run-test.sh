@@ -7,6 +7,7 @@
 #   valgrind/unit/test_x     the gcc variant's program under valgrind
 #   fuzz/fuzz_x              fuzz target, a short fixed run
 #   abi/x, integration/x     script $GM_SRC/selftests/abi/x, ...
+#   kmod/<kernel>/<boot>     the module's tests in a virtual machine
 #
 # A test finds GM_SRC (source root), GM_BUILD (build root) and GM_TEST_TMP (a
 # directory of its own, removed afterwards).
@@ -65,11 +66,11 @@ program()
 	fi
 }
 
-# prove would end the whole run where a script bails out: it is the end of that
-# script alone.
+# script COMMAND...: prove would end the whole run where a script bails out: it
+# is the end of that script alone.
 script()
 {
-	{ timeout 600 "$GM_SRC/selftests/$name" || echo $? > "$GM_TEST_TMP.rc"; } |
+	{ timeout 600 "$@" || echo $? > "$GM_TEST_TMP.rc"; } |
 		sed -u -e "/^Bail out!/w /dev/stderr" -e 's/^Bail out!/not ok - bailed out:/'
 	[ ! -e "$GM_TEST_TMP.rc" ] || rc=$(cat "$GM_TEST_TMP.rc")
 }
@@ -90,8 +91,12 @@ fuzz/*)
 */unit/*)
 	program fixed_layout timeout 120 "$GM_BUILD/$name"
 	;;
+kmod/*/*)
+	name=${name#kmod/}
+	script "$GM_SRC/selftests/kmod/run.sh" "${name%/*}" "${name#*/}"
+	;;
 *)
-	script
+	script "$GM_SRC/selftests/$name"
 	;;
 esac
 [ $rc -ne 124 ] || echo "# $name: timeout" >&2

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 # shellcheck shell=bash
 #
-# One virtual machine with Debian's stock kernel. Sourced after lib.sh.
+# One virtual machine. Sourced after lib.sh.
 #
 #   vm_prepare SCRIPT [SOURCE:PATH...]   the guest will run SCRIPT (see guest/)
 #   vm_start QEMU_ARGUMENT...            boot it
@@ -13,14 +13,17 @@
 #
 # What the guest reports is in the file "report", its console in "console".
 
-VM_MODULES=${VM_MODULES:-virtio_pci virtio_blk ext4 crc32c_generic}
+VM_KERNEL=${VM_KERNEL:-6.1}
+VM_MODULES=${VM_MODULES-virtio_pci virtio_blk ext4 crc32c_generic}
 VM_MEMORY=${VM_MEMORY:-512M}
 VM_APPEND=${VM_APPEND:-}
 # Limits, not expectations: other tests may use the machine at the same time.
 VM_BOOT_SECONDS=60
 VM_SECONDS=180
 
-vm_kernel=$GM_BUILD/vm/kernel
+# The kernel is Debian's (see fetch-kernel.sh) or one that was built here, which
+# has a compressed image.
+vm_kernel=$GM_BUILD/kernels/$VM_KERNEL
 vm_pid=
 
 vm_prepare()
@@ -29,7 +32,9 @@ vm_prepare()
 
 	shift
 	stage_end
-	"$here/fetch-kernel.sh" "$vm_kernel"
+	[ -e "$vm_kernel/version" ] || "$here/fetch-kernel.sh" "$VM_KERNEL"
+	vm_image=$vm_kernel/vmlinux
+	[ ! -e "$vm_kernel/bzImage" ] || vm_image=$vm_kernel/bzImage
 	vm_accel=$("$here/probe-accel.sh" "$vm_kernel")
 	# shellcheck disable=SC2086 # a list of modules
 	"$here/mkinitramfs.sh" initramfs "$vm_kernel/modules" $VM_MODULES -- \
@@ -46,7 +51,7 @@ vm_launch()
 		-pidfile qemu.pid -accel "$vm_accel" -cpu max -smp 2 \
 		-m "$VM_MEMORY" -machine q35,memory-backend=ram \
 		-object "memory-backend-memfd,id=ram,size=${VM_MEMORY%%,*},share=on" \
-		-kernel "$vm_kernel/vmlinux" -initrd initramfs \
+		-kernel "$vm_image" -initrd initramfs \
 		-append "console=ttyS0 quiet panic=-1 $VM_APPEND" \
 		-serial file:console -serial file:report \
 		-device isa-debug-exit,iobase=0xf4,iosize=4 -monitor stdio \

@@ -1,0 +1,67 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# Runs the programs of /tests with the module loaded and an edu device bound to
+# it, unloads the module, and reports. See selftests/kmod/run.sh for the report.
+
+. /lib.sh
+
+fail()
+{
+	echo "setup=$*" >&3
+	exit 1
+}
+
+# The first one is bound; the others are for the tests.
+bind_edu()
+{
+	for device in /sys/bus/pci/devices/*; do
+		[ "$(cat "$device/vendor"):$(cat "$device/device")" = \
+			0x1234:0x11e8 ] || continue
+		bound=${device##*/}
+		echo guestmem > "$device/driver_override"
+		echo "$bound" > /sys/bus/pci/drivers_probe
+		[ -e "/sys/bus/pci/drivers/guestmem/$bound" ] ||
+			fail "$bound: not bound"
+		return
+	done
+}
+
+setup()
+{
+	mount -t debugfs debugfs /sys/kernel/debug
+	insmod /guestmem.ko || fail "the module does not load"
+	bind_edu
+}
+
+# A kernel that looks for leaks needs to look twice: what is young is excused.
+leaks()
+{
+	[ -e /sys/kernel/debug/kmemleak ] || return 0
+	stage "looking for leaks"
+	echo scan > /sys/kernel/debug/kmemleak
+	sleep 6
+	echo scan > /sys/kernel/debug/kmemleak
+	sed 's/^/leak=/' /sys/kernel/debug/kmemleak >&3
+}
+
+setup >&3 2>&3
+export GUESTMEM_KO=/guestmem.ko
+cd /tmp
+for program in $PROGRAMS; do
+	stage "$program"
+	# Where the console's later lines come from.
+	echo "<4>guestmem: test $program" > /dev/kmsg
+	echo "begin $program" >&3
+	status=0
+	timeout -s KILL "$SECONDS_EACH" "/tests/$program" >&3 2>&3 || status=$?
+	echo >&3
+	echo "finish $program $status" >&3
+done
+
+echo "<4>guestmem: tests done" > /dev/kmsg
+stage "unloading the module"
+[ -z "${bound:-}" ] || echo "$bound" > /sys/bus/pci/drivers/guestmem/unbind
+rmmod guestmem >&3 2>&3 && echo unloaded=yes >&3
+leaks
+echo "tainted=$(cat /proc/sys/kernel/tainted)" >&3

@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# The machines that tests of the module run on. Sourced.
+#
+# boot_set NAME sets
+#   boot_qemu      QEMU's arguments for the devices
+#   VM_APPEND      parameters of the kernel
+#   VM_MODULES     modules that the guest loads first, with all that they
+#                  depend on; the debug kernel has them built in
+#   VM_MEMORY      how much
+#   boot_disk      MiB of a virtio block device with the serial "scratch"; 0:
+#                  none
+#   boot_seconds   how long a program may take; a limit, not an expectation
+
+boot_set()
+{
+	local edu=edu,dma_mask=0xffffffffffffffff
+	local iommu=(-device "intel-iommu,intremap=on")
+
+	boot_qemu=()
+	boot_disk=0
+	boot_seconds=120
+	VM_MEMORY=1G
+	VM_MODULES=
+	# All that is a warning at least; the last one of each group counts.
+	VM_APPEND="loglevel=5 hugepages=32"
+
+	case $1 in
+	strict|faults)
+		# faults: the same for programs that let allocations fail.
+		boot_qemu=("${iommu[@]}" -device "$edu")
+		VM_APPEND+=" intel_iommu=on iommu.strict=1"
+		;;
+	lazy)
+		boot_qemu=("${iommu[@]}" -device "$edu")
+		VM_APPEND+=" intel_iommu=on iommu.strict=0"
+		;;
+	noiommu)
+		boot_qemu=(-device "$edu")
+		;;
+	unsafe)
+		# Two devices behind a bridge share a group; the first has its own.
+		boot_qemu=("${iommu[@]}" -device "$edu,addr=2"
+			-device "pcie-pci-bridge,id=bridge,addr=3"
+			-device "$edu,bus=bridge,addr=1"
+			-device "$edu,bus=bridge,addr=2")
+		VM_APPEND+=" intel_iommu=on iommu.strict=1 intremap=off swiotlb=force"
+		;;
+	users)
+		# The second device is for VFIO.
+		boot_qemu=("${iommu[@]}" -device "$edu" -device "$edu")
+		boot_disk=64
+		VM_APPEND+=" intel_iommu=on iommu.strict=1"
+		VM_MODULES="virtio_pci virtio_blk vfio_pci vfio_iommu_type1"
+		VM_MODULES+=" kvm_amd vhost_net tun"
+		;;
+	*)
+		echo "no boot $1" >&2
+		return 1
+		;;
+	esac
+}
