@@ -96,4 +96,67 @@ static inline int edu_store(volatile uint8_t *edu, uint32_t at,
 	return edu_wait(edu);
 }
 
+/* Where the device finds byte @offset of a region, and how many from there. */
+static inline int edu_find(int device, uint32_t id, uint64_t offset,
+			   struct guestmem_segment *segment)
+{
+	struct guestmem_query query = query_arg(id, segment, 1);
+	int err;
+
+	query.offset = offset;
+	err = do_ioctl(device, GUESTMEM_QUERY, &query);
+	return err == -EMSGSIZE ? 0 : err;
+}
+
+/**
+ * struct edu_map - a map that the device uses
+ * @edu: the device's registers
+ * @device: its device file
+ * @id: the map
+ */
+struct edu_map {
+	volatile uint8_t *edu;
+	int device;
+	uint32_t id;
+};
+
+static inline int edu_sync(const struct edu_map *map, uint32_t flags,
+			   uint64_t offset, uint64_t n)
+{
+	struct guestmem_sync arg = sync_arg(map->id, n);
+
+	arg.flags = flags;
+	arg.offset = offset;
+	return do_ioctl(map->device, GUESTMEM_SYNC, &arg);
+}
+
+/*
+ * Has the device copy bytes from one offset of a region to another, by way of
+ * its buffer, as a driver would.
+ */
+static inline int edu_copy(const struct edu_map *map, uint64_t from,
+			   uint64_t to, uint32_t n)
+{
+	struct guestmem_segment source, target;
+	int err;
+
+	err = edu_find(map->device, map->id, from, &source);
+	if (!err)
+		err = edu_find(map->device, map->id, to, &target);
+	if (err)
+		return err;
+	if (source.length < n || target.length < n)
+		return -EMSGSIZE;
+	err = edu_sync(map, GUESTMEM_SYNC_DEVICE, from, n);
+	if (!err)
+		err = edu_sync(map, GUESTMEM_SYNC_DEVICE, to, n);
+	if (!err)
+		err = edu_load(map->edu, source.address, 0, n);
+	if (!err)
+		err = edu_store(map->edu, 0, target.address, n);
+	if (!err)
+		err = edu_sync(map, GUESTMEM_SYNC_CPU, to, n);
+	return err;
+}
+
 #endif /* SELFTESTS_KMOD_EDU_H */

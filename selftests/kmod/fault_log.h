@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * fault_log.h - what the kernel's log says of the IOMMU. It says less when much
+ * happens: assert on data first.
+ */
+#ifndef SELFTESTS_KMOD_FAULT_LOG_H
+#define SELFTESTS_KMOD_FAULT_LOG_H
+
+#include "util.h"
+
+/* The log from now on; a file descriptor or a negative errno. */
+static inline int fault_log_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (lseek(fd, 0, SEEK_END) < 0) {
+		close(fd);
+		return -errno;
+	}
+	return fd;
+}
+
+/* Has the IOMMU refused a device a page since? Reads all that there is. */
+static inline bool fault_log_has(int log, uint64_t address)
+{
+	char record[1024], wanted[64];
+	bool found = false;
+	ssize_t n;
+
+	snprintf(wanted, sizeof(wanted), "fault addr 0x%llx ",
+		 (unsigned long long)(address / PAGE * PAGE));
+	for (;;) {
+		n = read(log, record, sizeof(record) - 1);
+		/* EPIPE: older records were lost meanwhile. */
+		if (n < 0 && errno == EPIPE)
+			continue;
+		if (n <= 0)
+			return found;
+		record[n] = '\0';
+		if (strstr(record, "DMAR:") && strstr(record, wanted))
+			found = true;
+	}
+}
+
+#endif /* SELFTESTS_KMOD_FAULT_LOG_H */
