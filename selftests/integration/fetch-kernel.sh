@@ -99,7 +99,7 @@ fetch_chroot()
 
 	# shellcheck disable=SC2086 # a list of packages
 	tools=$(apt-cache "${apt_options[@]}" depends --important $headers |
-		sed -n 's/^ *Depends: \([a-z][^ ]*\)$/\1/p' | grep -v '^linux-' |
+		sed -n 's/^ *Depends: <\?\([a-z][^ >]*\)>\?$/\1/p' | grep -v '^linux-' |
 		sed 's/-for-host$//' | sort -u | paste -sd, -)
 	echo "  FETCH   ${suite%-backports}, to build modules in (a minute, once)" >&2
 	debootstrap --variant=minbase --keyring="$keyring" --include="make,$tools" \
