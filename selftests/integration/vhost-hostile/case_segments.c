@@ -4,9 +4,9 @@
  */
 #include <endian.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "ring.h"
+#include "watch.h"
 
 #define UNMAP 1u
 #define SEGMENT ((uint32_t)sizeof(struct virtio_blk_discard_write_zeroes))
@@ -193,31 +193,26 @@ static void list_in_pieces(struct world *w)
 	session_close(&s);
 }
 
-static uint64_t image_blocks(const struct world *w)
-{
-	struct stat st;
-
-	expect(!stat(w->image, &st), "%s: %m", w->image);
-	return (uint64_t)st.st_blocks;
-}
-
 /* A discard that answers OK and frees nothing is the mistake of others. */
 static void discard_frees(struct world *w)
 {
 	/* Whole blocks of any file system, all of them in use. */
 	struct segment one = { 512, 128, 0 };
-	uint64_t before;
+	const uint64_t off = one.sector * SECTOR, len = one.sectors * SECTOR;
+	uint64_t before, after;
 	struct session s;
 	struct request q;
 
 	session_open(&s, w);
 	session_use(&s, w, one.sector, one.sectors);
-	before = image_blocks(w);
+	before = image_allocated(w->image, off, len);
+	expect(before >= len, "of what was written %llu bytes are on the disk",
+	       (unsigned long long)before);
 	add(&q, &s, VIRTIO_BLK_T_DISCARD, &one, 1, SEGMENT);
 	request_must(&q, &s.r, 1);
-	expect(image_blocks(w) + one.sectors <= before,
-	       "the image has %llu blocks after the discard, had %llu",
-	       (unsigned long long)image_blocks(w), (unsigned long long)before);
+	after = image_allocated(w->image, off, len);
+	expect(after + len <= before, "%llu bytes are on the disk after the discard, %llu before",
+	       (unsigned long long)after, (unsigned long long)before);
 	session_close(&s);
 }
 

@@ -4,9 +4,14 @@
  */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/fiemap.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -86,6 +91,49 @@ uint64_t process_cpu_ms(int pid)
 	return (user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
 }
 
+/* Of [off, off + len), what @e has. */
+static uint64_t overlap(const struct fiemap_extent *e, uint64_t off, uint64_t len)
+{
+	uint64_t start = e->fe_logical, end = start + e->fe_length;
+
+	if (start < off)
+		start = off;
+	if (end > off + len)
+		end = off + len;
+	return end > start ? end - start : 0;
+}
+
+uint64_t image_allocated(const char *path, uint64_t off, uint64_t len)
+{
+	enum { EXTENTS = 64 };
+	struct fiemap *map = calloc(1, sizeof(*map) + EXTENTS * sizeof(map->fm_extents[0]));
+	uint64_t total = 0, next = off;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	unsigned int i;
+
+	expect(map && fd >= 0 && !fstat(fd, &st), "%s: %m", path);
+	do {
+		map->fm_start = next;
+		map->fm_length = off + len - next;
+		map->fm_extent_count = EXTENTS;
+		if (ioctl(fd, FS_IOC_FIEMAP, map)) {
+			expect(errno == EOPNOTSUPP || errno == ENOTTY, "%s: extents: %m", path);
+			total = (uint64_t)st.st_blocks * 512;
+			break;
+		}
+		for (i = 0; i < map->fm_mapped_extents; i++) {
+			const struct fiemap_extent *e = &map->fm_extents[i];
+
+			total += overlap(e, off, len);
+			next = e->fe_logical + e->fe_length;
+		}
+	} while (map->fm_mapped_extents && next < off + len);
+	close(fd);
+	free(map);
+	return total;
+}
+
 void image_copy(struct image_copy *i, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -93,9 +141,9 @@ void image_copy(struct image_copy *i, const char *path)
 
 	expect(fd >= 0 && !fstat(fd, &st), "%s: %m", path);
 	i->size = (uint64_t)st.st_size;
-	i->blocks = (uint64_t)st.st_blocks;
 	expect(pread(fd, i->bytes, IMAGE_PART, 0) == IMAGE_PART, "%s: too short", path);
 	close(fd);
+	i->allocated = image_allocated(path, 0, i->size);
 }
 
 bool image_is(const struct image_copy *i, const char *path, bool size_only)
@@ -117,8 +165,8 @@ bool image_is(const struct image_copy *i, const char *path, bool size_only)
 			       i->bytes[b]);
 			return false;
 		}
-	if (now.blocks > i->blocks)
-		printf("# the image has %llu blocks, had %llu\n", (unsigned long long)now.blocks,
-		       (unsigned long long)i->blocks);
-	return now.blocks <= i->blocks;
+	if (now.allocated > i->allocated)
+		printf("# the image has %llu bytes on the disk, had %llu\n",
+		       (unsigned long long)now.allocated, (unsigned long long)i->allocated);
+	return now.allocated <= i->allocated;
 }

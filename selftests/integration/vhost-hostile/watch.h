@@ -29,11 +29,18 @@ bool holdings_settle(const struct holdings *before, int pid);
 /* Processor time that a process has used, in ms. */
 uint64_t process_cpu_ms(int pid);
 
+/*
+ * Bytes of a range of the image that have a place on the disk. What the file
+ * system needs to remember where they are does not count: one more hole can
+ * cost a block for that. Where it does not tell of ranges, of the whole image.
+ */
+uint64_t image_allocated(const char *path, uint64_t off, uint64_t len);
+
 /* A copy of the part of the image that cases write to, its size, and that on disk. */
 #define IMAGE_PART (1024 * 1024u)
 struct image_copy {
 	uint64_t size;
-	uint64_t blocks;
+	uint64_t allocated;
 	uint8_t bytes[IMAGE_PART];
 };
 void image_copy(struct image_copy *i, const char *path);
