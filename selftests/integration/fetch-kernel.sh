@@ -61,7 +61,7 @@ fi
 packages()
 {
 	apt-cache "${apt_options[@]}" depends --recurse --important "$1" |
-		grep -E '^linux-(image|binary|modules|headers|kbuild)-[0-9]' |
+		grep -E '^linux-(image|base|binary|modules|headers|kbuild)-[0-9]' |
 		grep -v -e -unsigned || true
 }
 
