@@ -7,6 +7,8 @@
 #
 # Columns: id, symbols (comma), tests (comma; file.c:TEST or file.sh:words),
 # note. An item that is not built has "-" for both and a note that says why.
+# A file.c is in selftests/unit, a file.sh in selftests/abi or integration; one of
+# another directory has its path below selftests: kmod/file.c.
 set -eu
 # shellcheck source=selftests/tap.sh
 . "$GM_SRC/selftests/tap.sh"
@@ -31,14 +33,28 @@ symbols_exist()
 	[ ! -s unknown ] || { sed 's/^/no such symbol: /' unknown; return 1; }
 }
 
+# The source that a row means by FILE. Elsewhere there may be more of its name.
+source_of()
+{
+	case $1 in
+	*/*)	set -- "$1" ;;
+	*.c)	set -- "unit/$1" ;;
+	*)	set -- "abi/$1" "integration/$1" ;;
+	esac
+	for f; do
+		[ ! -f "$GM_SRC/selftests/$f" ] || echo "$GM_SRC/selftests/$f"
+	done
+}
+
 # test_exists FILE:NAME
 test_exists()
 {
 	file=${1%%:*}
 	name=${1#*:}
-	path=$(find "$GM_SRC/selftests" -path "*/${file#selftests/}" -type f | head -n 1)
+	path=$(source_of "$file")
 	[ "$file" != "$1" ] && [ -n "$name" ] || { echo "not file:name: $1"; return 1; }
 	[ -n "$path" ] || { echo "no such file: $file"; return 1; }
+	[ "$(echo "$path" | wc -l)" = 1 ] || { echo "which $file?"; return 1; }
 	case $file in
 	*.c)	grep -Eq "TEST(_F)?(_SIGNAL|_TIMEOUT)?\(([a-zA-Z0-9_]+, *)?${name#*.} *[,)]" "$path" ;;
 	*)	grep -Fq -e "$name" "$path" ;;
