@@ -72,7 +72,7 @@ int guestmem_pages_alloc(struct guestmem_region *region, int node, bool huge)
 		if (!block)
 			return -ENOMEM;
 		for (i = 0; i < 1UL << order; i++)
-			region->pages[done + i] = nth_page(block, i);
+			region->pages[done + i] = block + i;
 		done += 1UL << order;
 		cond_resched();
 	}
