@@ -55,7 +55,7 @@ attack()
 	device=$!
 	defer "end_process $device"
 	blk_await_socket device.sock $device device.log
-	report "$1" < <(timeout 200 "$client" --socket device.sock --image disk.img 2>&1)
+	report "$1" < <(timeout 280 "$client" --socket device.sock --image disk.img 2>&1)
 	check "$1: the device ends well" end_process $device
 	check "$1: the sanitizers have seen nothing" no_sanitizer_report
 	check "$1: peers were dropped" at_least "$(blk_stat bad_peers)" 100

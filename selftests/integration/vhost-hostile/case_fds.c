@@ -369,9 +369,9 @@ static void read_only_memory(struct world *w)
 
 const struct hostile_case fd_cases[] = {
 	CASE("fd-of-other-kind-as-memory", no_memory),
-	CASE("fd-of-other-kind-as-kick", strange_kicks, .seconds = 60),
-	CASE("fd-of-other-kind-as-call", strange_calls, .seconds = 60),
-	CASE("fd-of-other-kind-as-err", strange_errs, .seconds = 60),
+	CASE("fd-of-other-kind-as-kick", strange_kicks),
+	CASE("fd-of-other-kind-as-call", strange_calls),
+	CASE("fd-of-other-kind-as-err", strange_errs),
 	CASE("fd-call-counter-full", full_call),
 	CASE("fd-too-many", too_many),
 	CASE("fd-where-none-belongs", unasked),

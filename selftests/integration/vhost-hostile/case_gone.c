@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "ring.h"
+#include "watch.h"
 
 /* The same guest in a file of @size. */
 static struct guest *own_file(struct world *w, uint64_t size)
@@ -40,11 +41,11 @@ static void cut_file(const struct guest *g, uint64_t size)
 /* An answer can't be had from rings that are gone: this is all that is left. */
 static void must_hang_up(struct session *s)
 {
-	uint64_t end = now_ms() + PATIENCE_MS;
+	struct patience patience = { .pid = s->c.pid };
 
 	ring_kick(&s->r);
 	while (!conn_is_closed(&s->c)) {
-		expect(now_ms() < end, "the device goes on without memory");
+		expect(!patience_is_over(&patience), "the device goes on without memory");
 		sleep_ms(1);
 	}
 }

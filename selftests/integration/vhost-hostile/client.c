@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * client.c - messages out, replies in, never longer than PATIENCE_MS.
+ * client.c - messages out, replies in, with patience, but not for ever.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "watch.h"
 
 /*
  * What the client wants where the device has it: all that is particular to
@@ -43,6 +44,7 @@ void conn_open(struct conn *c, struct world *w)
 	expect(!getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len), "SO_PEERCRED: %m");
 	expect(!w->pid || w->pid == cred.pid, "another device, %d, serves", cred.pid);
 	w->pid = cred.pid;
+	c->pid = cred.pid;
 }
 
 void conn_close(struct conn *c)
@@ -88,16 +90,17 @@ bool conn_send(struct conn *c, const void *bytes, size_t n, const int *fds, int 
 
 bool conn_receive(struct conn *c, void *bytes, size_t n)
 {
-	uint64_t end = now_ms() + PATIENCE_MS;
+	struct patience patience = { .pid = c->pid };
 	size_t done = 0;
 
 	while (done < n) {
 		struct pollfd p = { .fd = c->fd, .events = POLLIN };
-		uint64_t now = now_ms();
 		ssize_t got;
 
-		if (now >= end || poll(&p, 1, (int)(end - now)) <= 0)
-			fail("no answer within %d ms", PATIENCE_MS);
+		if (poll(&p, 1, 100) <= 0) {
+			expect(!patience_is_over(&patience), "no answer");
+			continue;
+		}
 		got = recv(c->fd, (char *)bytes + done, n - done, MSG_DONTWAIT);
 		if (got < 0 && errno == EAGAIN)
 			continue;

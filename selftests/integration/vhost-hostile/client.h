@@ -11,11 +11,13 @@
 /**
  * struct conn - a connection to the device
  * @fd: the socket
+ * @pid: the device's process
  * @features: virtio features that both sides have
  * @protocol: protocol features that both sides have
  */
 struct conn {
 	int fd;
+	int pid;
 	uint64_t features;
 	uint64_t protocol;
 };

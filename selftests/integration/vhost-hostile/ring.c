@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ring.h"
+#include "watch.h"
 
 static int event_new(void)
 {
@@ -131,7 +132,8 @@ bool ring_take(struct ring *r, struct vring_used_elem *e)
 
 enum outcome ring_wait(struct ring *r)
 {
-	uint64_t end = now_ms() + PATIENCE_MS, count;
+	struct patience patience = { .pid = r->c->pid };
+	uint64_t count;
 
 	do {
 		/* The used ring is what counts: a call may come late or never. */
@@ -153,7 +155,7 @@ enum outcome ring_wait(struct ring *r)
 			return OUTCOME_CLOSED;
 		if (p[2].revents & POLLIN)
 			expect(read(r->call, &count, sizeof(count)) == sizeof(count), "call: %m");
-	} while (now_ms() < end);
+	} while (!patience_is_over(&patience));
 	return OUTCOME_SILENCE;
 }
 
@@ -163,7 +165,7 @@ void ring_must_fail(struct ring *r)
 
 	ring_kick(r);
 	o = ring_wait(r);
-	expect(o != OUTCOME_SILENCE, "no reaction within %d ms", PATIENCE_MS);
+	expect(o != OUTCOME_SILENCE, "no reaction");
 	expect(o != OUTCOME_DONE, "a request is done that nobody could find");
 }
 

@@ -55,7 +55,7 @@ struct ring {
  * @OUTCOME_DONE: something came back on the used ring
  * @OUTCOME_CLOSED: the device hung up
  * @OUTCOME_BROKEN: the device told that it gave up the ring
- * @OUTCOME_SILENCE: nothing within PATIENCE_MS
+ * @OUTCOME_SILENCE: nothing, and patience is over
  */
 enum outcome {
 	OUTCOME_DONE,

@@ -56,7 +56,7 @@ void holdings_read(struct holdings *h, int pid)
 
 bool holdings_settle(const struct holdings *before, int pid)
 {
-	uint64_t end = now_ms() + PATIENCE_MS;
+	struct patience patience = { .pid = pid };
 	struct holdings h;
 
 	for (;;) {
@@ -64,7 +64,7 @@ bool holdings_settle(const struct holdings *before, int pid)
 		if (h.fds == before->fds && h.guest_maps == before->guest_maps &&
 		    (h.sanitized || h.maps <= before->maps + MAPS_SLACK))
 			return true;
-		if (now_ms() >= end)
+		if (patience_is_over(&patience))
 			break;
 		sleep_ms(2);
 	}
@@ -132,6 +132,17 @@ uint64_t image_allocated(const char *path, uint64_t off, uint64_t len)
 	close(fd);
 	free(map);
 	return total;
+}
+
+bool patience_is_over(struct patience *p)
+{
+	uint64_t cpu = process_cpu_ms(p->pid), now = now_ms();
+
+	if (!p->end) {
+		p->cpu_end = cpu + PATIENCE_CPU_MS;
+		p->end = now + PATIENCE_MS;
+	}
+	return now >= p->end || cpu >= p->cpu_end;
 }
 
 void image_copy(struct image_copy *i, const char *path)

@@ -29,6 +29,21 @@ bool holdings_settle(const struct holdings *before, int pid);
 /* Processor time that a process has used, in ms. */
 uint64_t process_cpu_ms(int pid);
 
+/**
+ * struct patience - when to wait no longer for a process
+ * @pid: the process; all else is 0 at first
+ * @cpu_end: processor time that it may have used by then
+ * @end: time by then
+ */
+struct patience {
+	int pid;
+	uint64_t cpu_end;
+	uint64_t end;
+};
+
+/* Begins with the first call, so that nothing is spent on what takes no time. */
+bool patience_is_over(struct patience *p);
+
 /*
  * Bytes of a range of the image that have a place on the disk. What the file
  * system needs to remember where they are does not count: one more hole can
