@@ -23,8 +23,8 @@ boot_set()
 	boot_seconds=120
 	VM_MEMORY=1G
 	VM_MODULES=
-	# All that is a warning at least; the last one of each group counts.
-	VM_APPEND="loglevel=5 hugepages=32"
+	# The console has all that is a warning at least.
+	VM_APPEND="loglevel=5 hugepages=32 secretmem.enable=1"
 
 	case $1 in
 	strict|faults)
@@ -47,13 +47,14 @@ boot_set()
 			-device "$edu,bus=bridge,addr=2")
 		VM_APPEND+=" intel_iommu=on iommu.strict=1 intremap=off swiotlb=force"
 		;;
-	users)
-		# The second device is for VFIO.
+	users|bench)
+		# The second device is for VFIO. bench: more memory, nothing else.
 		boot_qemu=("${iommu[@]}" -device "$edu" -device "$edu")
 		boot_disk=64
 		VM_APPEND+=" intel_iommu=on iommu.strict=1"
 		VM_MODULES="virtio_pci virtio_blk vfio_pci vfio_iommu_type1"
-		VM_MODULES+=" kvm_amd vhost_net tun"
+		VM_MODULES+=" kvm_amd vhost_net tun vgem"
+		[ "$1" = users ] || VM_MEMORY=2G
 		;;
 	*)
 		echo "no boot $1" >&2

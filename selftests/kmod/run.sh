@@ -105,7 +105,7 @@ done
 if [ "$boot_disk" != 0 ]; then
 	truncate -s "${boot_disk}M" scratch.img
 	boot_qemu+=(-drive file=scratch.img,format=raw,if=none,id=scratch
-		-device virtio-blk-pci,drive=scratch,serial=scratch)
+		-device virtio-blk-pci,drive=scratch,serial=scratch,disable-legacy=on,iommu_platform=on)
 fi
 
 vm_prepare kmod.sh "${files[@]}"
