@@ -24,7 +24,9 @@ boot_set()
 	VM_MEMORY=1G
 	VM_MODULES=
 	# The console has all that is a warning at least.
-	VM_APPEND="loglevel=5 hugepages=32 secretmem.enable=1"
+	# A busy machine can be late with the first timer interrupts: the kernel
+	# would take the interrupt remapping for broken, and panic.
+	VM_APPEND="no_timer_check loglevel=5 hugepages=32 secretmem.enable=1"
 
 	case $1 in
 	strict|faults)
@@ -36,7 +38,8 @@ boot_set()
 		boot_qemu=("${iommu[@]}" -device "$edu")
 		VM_APPEND+=" intel_iommu=on iommu.strict=0"
 		;;
-	noiommu)
+	noiommu|lockdown)
+		# lockdown: locks the kernel down, which then stays so.
 		boot_qemu=(-device "$edu")
 		;;
 	unsafe)
