@@ -4,6 +4,7 @@
  * test_revoke.c - GUESTMEM_REVOKE: the memory is back at once, and each error.
  */
 #define _GNU_SOURCE
+#include <pthread.h>
 #include "kselftest_harness.h"
 #include "fault.h"
 #include "session.h"
@@ -84,6 +85,46 @@ TEST_F(revoke, reaches_other_processes)
 	EXPECT_EQ(0, region_revoke(self->s.control, self->fd));
 	ASSERT_EQ(1, write(go[1], &c, 1));
 	EXPECT_EQ(0, child_wait(pid));
+}
+
+/* Maps the region again and again until it is told that there is none. */
+static void *map_until_revoked(void *arg)
+{
+	int fd = *(int *)arg;
+	void *p, *last = MAP_FAILED;
+
+	for (;;) {
+		p = map_shared(fd, LENGTH);
+		if (p == MAP_FAILED)
+			return last;
+		if (last != MAP_FAILED)
+			munmap(last, LENGTH);
+		last = p;
+	}
+}
+
+/* A mapping that is being made at that time is torn down, too. */
+TEST_F(revoke, races_with_mmap)
+{
+	pthread_t thread;
+	void *last;
+	int fd;
+
+	for (int i = 0; i < 24; i++) {
+		ASSERT_FD(&fd, region_alloc(self->s.control, LENGTH));
+		ASSERT_EQ(0, pthread_create(&thread, NULL, map_until_revoked,
+					    &fd));
+		/* At another point each time. */
+		usleep(i * 700);
+		EXPECT_EQ(0, region_revoke(self->s.control, fd));
+		ASSERT_EQ(0, pthread_join(thread, &last));
+		if (last != MAP_FAILED) {
+			EXPECT_EQ(SIGBUS, touch(last));
+			EXPECT_EQ(SIGBUS, touch((uint8_t *)last + LENGTH - 1));
+			munmap(last, LENGTH);
+		}
+		close(fd);
+	}
 }
 
 TEST_F(revoke, twice)
