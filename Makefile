@@ -8,11 +8,13 @@ jobs = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 sub = +@$(MAKE) --no-print-directory O=$(O)
 ULIB := $(sub) -C ulib
 # A relative name is the caller's.
-staged = $(ULIB) $(if $(DESTDIR),DESTDIR=$(abspath $(DESTDIR)))
+destdir = $(if $(DESTDIR),DESTDIR=$(abspath $(DESTDIR)))
+staged = $(ULIB) $(destdir)
+KMOD = $(sub) -C kmod $(destdir)
 SELFTESTS = $(sub) $(jobs) -C selftests
 
-.PHONY: all lib modules modules_install install uninstall clean deps check \
-	check-kernels lint coverage fuzz bench demo docs help
+.PHONY: all lib modules modules_install dkms_source install uninstall clean \
+	deps check check-kernels lint coverage fuzz bench demo docs help
 
 all:		## library, samples and benchmark programs (default)
 	$(ULIB) all
@@ -21,10 +23,13 @@ lib:		## the library alone
 	$(ULIB) lib
 
 modules:	## the kernel module, for the kernel of KDIR
-	$(sub) -C kmod modules
+	$(KMOD) modules
 
 modules_install: ## put it into the folder of that kernel's modules
-	$(sub) -C kmod $(if $(DESTDIR),DESTDIR=$(abspath $(DESTDIR))) modules_install
+	$(KMOD) modules_install
+
+dkms_source:	## its sources for DKMS, which builds it for each kernel
+	$(KMOD) dkms_source
 
 install:	## library, headers, pkg-config file, manual pages
 	$(staged) install
