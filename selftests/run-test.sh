@@ -66,11 +66,11 @@ program()
 	fi
 }
 
-# script COMMAND...: prove would end the whole run where a script bails out: it
-# is the end of that script alone.
+# script COMMAND...: it may take $limit seconds. prove would end the whole run
+# where a script bails out: it is the end of that script alone.
 script()
 {
-	{ timeout 600 "$@" || echo $? > "$GM_TEST_TMP.rc"; } |
+	{ timeout "$limit" "$@" || echo $? > "$GM_TEST_TMP.rc"; } |
 		sed -u -e "/^Bail out!/w /dev/stderr" -e 's/^Bail out!/not ok - bailed out:/'
 	[ ! -e "$GM_TEST_TMP.rc" ] || rc=$(cat "$GM_TEST_TMP.rc")
 }
@@ -78,6 +78,7 @@ script()
 mkdir "$GM_TEST_TMP/cwd"
 cd "$GM_TEST_TMP/cwd"
 rc=0
+limit=600
 case $name in
 valgrind/*)
 	# Tests fork: a leak or error in a child gives its exit status too.
@@ -93,6 +94,8 @@ fuzz/*)
 	;;
 kmod/*/*)
 	name=${name#kmod/}
+	# Limits itself; a kernel with all checks takes long.
+	limit=1800
 	script "$GM_SRC/selftests/kmod/run.sh" "${name%/*}" "${name#*/}"
 	;;
 *)
