@@ -35,7 +35,8 @@ HAVE_NUMA ?= $(shell $(PKG_CONFIG) --exists numa 2>/dev/null && echo y)
 HAVE_URING ?= $(shell $(PKG_CONFIG) --exists liburing 2>/dev/null && echo y)
 LIB_LIBS := -pthread $(if $(HAVE_NUMA),-lnuma)
 
-GM_CPPFLAGS := -I$(srctree)/ulib/include \
+# The module's ioctls are in include/uapi.
+GM_CPPFLAGS := -I$(srctree)/ulib/include -I$(srctree)/include/uapi \
 	$(if $(HAVE_NUMA),-DGM_HAVE_NUMA) $(if $(HAVE_URING),-DGM_HAVE_URING)
 WARNINGS := -Wall -Wextra -Wvla -Wundef
 ifeq ($(W),1)

@@ -31,9 +31,15 @@
 	EXPECT_EQ((uint64_t)(len_), gm_error_last()->len); \
 	EXPECT_EQ((uint64_t)(expected_), gm_error_last()->expected); \
 	EXPECT_EQ((uint64_t)(completed_), gm_error_last()->completed); \
-	EXPECT_EQ(UINT64_C(0), gm_error_last()->reserved[0]); \
-	EXPECT_EQ(UINT64_C(0), gm_error_last()->reserved[1]); \
-	EXPECT_EQ(UINT64_C(0), gm_error_last()->reserved[2]); \
+	EXPECT_STREQ("", gm_error_last()->name); \
+} while (0)
+
+/* A failure that is about somebody. */
+#define EXPECT_FAIL_NAME(call, code, kind_, addr_, len_, name_) do { \
+	EXPECT_FAIL_KIND(call, code, kind_); \
+	EXPECT_EQ((uint64_t)(addr_), gm_error_last()->addr); \
+	EXPECT_EQ((uint64_t)(len_), gm_error_last()->len); \
+	EXPECT_STREQ(name_, gm_error_last()->name); \
 } while (0)
 
 /* A call that must succeed, or the test is over; shows the error if not. */

@@ -7,7 +7,7 @@
 #include <guestmem/error.h>
 #include <guestmem/slice_access.h>
 
-#define LAST_KIND GM_ERR_FAULT
+#define LAST_KIND GM_ERR_NO_DMA
 
 #define EXPECT_VALUES(addr_, len_, expected_, completed_) do { \
 	const struct gm_error *e_ = gm_error_last(); \
@@ -15,8 +15,7 @@
 	EXPECT_EQ((uint64_t)(len_), e_->len); \
 	EXPECT_EQ((uint64_t)(expected_), e_->expected); \
 	EXPECT_EQ((uint64_t)(completed_), e_->completed); \
-	for (int i_ = 0; i_ < 3; i_++) \
-		EXPECT_EQ(0, e_->reserved[i_]); \
+	EXPECT_STREQ("", e_->name); \
 } while (0)
 
 /* The numbers are ABI: a change here breaks programs that were built before. */
@@ -33,6 +32,9 @@ TEST(kinds_keep_their_numbers)
 		GM_ERR_POINTER, GM_ERR_MAP_FIXED, GM_ERR_MMAP,
 		GM_ERR_FILE_RANGE, GM_ERR_OPTION, GM_ERR_NUMA, GM_ERR_HUGE,
 		GM_ERR_MEMORY, GM_ERR_ORDER, GM_ERR_SIZE, GM_ERR_FAULT,
+		GM_ERR_HELD, GM_ERR_NO_MODULE, GM_ERR_NO_DEVICE,
+		GM_ERR_NOT_PERMITTED, GM_ERR_POLICY, GM_ERR_MEMLOCK,
+		GM_ERR_NOT_PINNED, GM_ERR_REVOKED, GM_ERR_NO_DMA,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
@@ -64,6 +66,46 @@ TEST(set_counts_keeps_all_values)
 	EXPECT_EQ(-ENODATA, gm_error_last()->err);
 	EXPECT_EQ(GM_ERR_UNEXPECTED_END, gm_error_last()->kind);
 	EXPECT_VALUES(1, 2, UINT64_MAX, 3);
+}
+
+TEST(set_name_keeps_it_cut_to_fit)
+{
+	EXPECT_EQ(-EBUSY, gm_error_set_name(-EBUSY, GM_ERR_HELD, 1, 2,
+					    "0000:00:04.0"));
+	EXPECT_EQ(-EBUSY, gm_error_last()->err);
+	EXPECT_EQ(GM_ERR_HELD, gm_error_last()->kind);
+	EXPECT_EQ(1, gm_error_last()->addr);
+	EXPECT_EQ(2, gm_error_last()->len);
+	EXPECT_STREQ("0000:00:04.0", gm_error_last()->name);
+	gm_error_set_name(-EBUSY, GM_ERR_HELD, 1, 2,
+			  "abcdefghijklmnopqrstuvwxyz");
+	EXPECT_STREQ("abcdefghijklmnopqrstuvw", gm_error_last()->name);
+	gm_error_set_name(-EBUSY, GM_ERR_HELD, 1, 2, NULL);
+	EXPECT_VALUES(1, 2, 0, 0);
+	gm_error_set_name(-EBUSY, GM_ERR_HELD, 1, 2, "x");
+	gm_error_set(-EFAULT, GM_ERR_GUEST_ADDR, 3, 4);
+	EXPECT_VALUES(3, 4, 0, 0);
+}
+
+TEST(format_tells_the_name)
+{
+	char text[200];
+
+	gm_error_set_name(-EBUSY, GM_ERR_HELD, 0x1000, 0x2000, "0000:00:04.0");
+	gm_error_format(gm_error_last(), text, sizeof(text));
+	EXPECT_STREQ("memory is in use, offset 0x1000, len 0x2000, by 0000:00:04.0: Device or resource busy",
+		     text);
+	gm_error_set_name(-ENOENT, GM_ERR_NO_DEVICE, 0, 0, "0000:00:04.0");
+	gm_error_format(gm_error_last(), text, sizeof(text));
+	EXPECT_STREQ("device not bound to the kernel module, device 0000:00:04.0: No such file or directory",
+		     text);
+	gm_error_set_name(-EACCES, GM_ERR_NOT_PERMITTED, 0, 0, "/dev/guestmem");
+	gm_error_format(gm_error_last(), text, sizeof(text));
+	EXPECT_STREQ("may not be opened, file /dev/guestmem: Permission denied",
+		     text);
+	gm_error_set_name(-EBUSY, GM_ERR_IO, 0, 0, "0000:00:04.0");
+	gm_error_format(gm_error_last(), text, sizeof(text));
+	EXPECT_NE(NULL, strstr(text, ", name 0000:00:04.0:"));
 }
 
 TEST(set_forgets_counts_of_earlier_failure)

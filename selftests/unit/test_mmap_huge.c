@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <guestmem/hold.h>
 #include <guestmem/mmap.h>
 #include "kselftest_harness.h"
 #include "expect.h"
@@ -150,6 +151,30 @@ TEST_F(huge, rounded_up_to_its_pages)
 	}
 	gm_region_put(r);
 	EXPECT_EQ(available, pool_available());
+}
+
+/* Design, section 5, number 12: a part of a page is refused, not kept. */
+TEST_F(huge, discard_frees_whole_pages)
+{
+	struct gm_region *r;
+	long unused;
+
+	if (!self->enough)
+		SKIP(return, "cannot have %d huge pages of 2 MiB", WANTED);
+	unused = pool_read(POOL "free_hugepages");
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), 2 * HUGE, &self->o, &r));
+	memset(host_of(r), 1, 2 * HUGE);
+	EXPECT_EQ(unused - 2, pool_read(POOL "free_hugepages"));
+	EXPECT_FAIL(gm_region_discard(r, gm_roff(0), PAGE), EINVAL,
+		    GM_ERR_MISALIGNED, PAGE, HUGE, 0, 0);
+	EXPECT_FAIL(gm_region_discard(r, gm_roff(PAGE), HUGE), EINVAL,
+		    GM_ERR_MISALIGNED, PAGE, HUGE, 0, 0);
+	EXPECT_EQ(unused - 2, pool_read(POOL "free_hugepages"));
+	EXPECT_EQ(0, gm_region_discard(r, gm_roff(HUGE), HUGE));
+	EXPECT_EQ(unused - 1, pool_read(POOL "free_hugepages"));
+	EXPECT_EQ(1, host_of(r)[HUGE - 1]);
+	EXPECT_EQ(0, host_of(r)[HUGE]);
+	gm_region_put(r);
 }
 
 TEST_F(huge, with_guard_pages_and_prefault)

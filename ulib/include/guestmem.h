@@ -10,12 +10,15 @@
 #include <guestmem/bitmap.h>
 #include <guestmem/compiler.h>
 #include <guestmem/copy.h>
+#include <guestmem/dma.h>
 #include <guestmem/endian.h>
 #include <guestmem/error.h>
 #include <guestmem/fault.h>
 #include <guestmem/file.h>
+#include <guestmem/hold.h>
 #include <guestmem/io.h>
 #include <guestmem/iov.h>
+#include <guestmem/kmod.h>
 #include <guestmem/map.h>
 #include <guestmem/mmap.h>
 #include <guestmem/object.h>

@@ -45,6 +45,7 @@ int gm_error_set_counts(int err, enum gm_error_kind kind, uint64_t addr,
 	last.len = len;
 	last.expected = expected;
 	last.completed = completed;
+	last.name[0] = 0;
 	return err;
 }
 
@@ -53,7 +54,29 @@ int gm_error_set(int err, enum gm_error_kind kind, uint64_t addr, uint64_t len)
 	return gm_error_set_counts(err, kind, addr, len, 0, 0);
 }
 
-/* What the four values of a kind are called in its text; NULL: not shown. */
+int gm_error_set_name(int err, enum gm_error_kind kind, uint64_t addr,
+		      uint64_t len, const char *name)
+{
+	gm_error_set_counts(err, kind, addr, len, 0, 0);
+	gm_name_copy(last.name, name);
+	return err;
+}
+
+void gm_error_restore(const struct gm_error *e)
+{
+	last = *e;
+}
+
+void gm_name_copy(char to[GM_NAME_SIZE], const char *from)
+{
+	size_t n = from ? strnlen(from, GM_NAME_SIZE - 1) : 0;
+
+	if (n)
+		memcpy(to, from, n);
+	to[n] = 0;
+}
+
+/* What the values of a kind are called in its text; NULL: not shown. */
 static const struct gm_error_text {
 	const char *name;
 	const char *addr;
@@ -111,7 +134,42 @@ static const struct gm_error_text {
 	[GM_ERR_SIZE] = { "wrong size", "size", NULL, NULL, NULL },
 	[GM_ERR_FAULT] = { "memory behind the region went away",
 		"gpa", "len", NULL, NULL },
+	[GM_ERR_HELD] = { "memory is in use",
+		"offset", "len", NULL, NULL },
+	[GM_ERR_NO_MODULE] = { "no kernel module",
+		NULL, NULL, NULL, NULL },
+	[GM_ERR_NO_DEVICE] = { "device not bound to the kernel module",
+		NULL, NULL, NULL, NULL },
+	[GM_ERR_NOT_PERMITTED] = { "may not be opened",
+		NULL, NULL, NULL, NULL },
+	[GM_ERR_POLICY] = { "kernel module gives no memory to this device",
+		"at", "len", NULL, NULL },
+	[GM_ERR_MEMLOCK] = { "limit of locked memory",
+		NULL, "len", "limit", "locked" },
+	[GM_ERR_NOT_PINNED] = { "no memory of the kernel module's",
+		"gpa", "len", NULL, NULL },
+	[GM_ERR_REVOKED] = { "memory was revoked", "gpa", "len", NULL, NULL },
+	[GM_ERR_NO_DMA] = { "not mapped for the device",
+		"gpa", "len", NULL, NULL },
 };
+
+/* What the name in a failure of this kind is. */
+static const char *subject(enum gm_error_kind kind)
+{
+	switch (kind) {
+	case GM_ERR_HELD:
+		return "by";
+	case GM_ERR_NO_DEVICE:
+	case GM_ERR_POLICY:
+	case GM_ERR_NO_DMA:
+		return "device";
+	case GM_ERR_NO_MODULE:
+	case GM_ERR_NOT_PERMITTED:
+		return "file";
+	default:
+		return "name";
+	}
+}
 
 const char *gm_error_kind_name(enum gm_error_kind kind)
 {
@@ -166,6 +224,9 @@ int gm_error_format(const struct gm_error *e, char *buf, size_t size)
 	line_add_value(&l, t->len, e->len, true);
 	line_add_value(&l, t->expected, e->expected, false);
 	line_add_value(&l, t->completed, e->completed, false);
+	if (e->name[0])
+		line_add(&l, ", %s %.*s", subject(e->kind), GM_NAME_SIZE,
+			 e->name);
 	if (e->err)
 		line_add(&l, ": %s", gm_os_strerror(-e->err));
 	return (int)l.len;

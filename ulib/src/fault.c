@@ -194,7 +194,7 @@ int gm_region_watch(struct gm_region *r)
 		return gm_error_set(-EOPNOTSUPP, GM_ERR_NO_HOST_ADDR,
 				    r->ext.base, r->ext.len);
 	pthread_mutex_lock(&lock);
-	ret = take_slot(r, m);
+	ret = take_slot(gm_region_root(r), m);
 	pthread_mutex_unlock(&lock);
 	return ret;
 }
@@ -213,7 +213,9 @@ void gm_mapping_unwatch(struct gm_mapping *m)
 
 int gm_region_fault(const struct gm_region *r)
 {
-	if (gm_likely(!__atomic_load_n(&r->faulted, __ATOMIC_ACQUIRE)))
+	const struct gm_region *root = r->base ? r->base : r;
+
+	if (gm_likely(!__atomic_load_n(&root->faulted, __ATOMIC_ACQUIRE)))
 		return 0;
 	return gm_error_set(-EIO, GM_ERR_FAULT, r->ext.base, r->ext.len);
 }

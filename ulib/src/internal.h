@@ -32,6 +32,12 @@ static inline bool gm_is_power_of_two(uint64_t n)
 	return n && !(n & (n - 1));
 }
 
+/* What went wrong on the way to a success is no failure. */
+void gm_error_restore(const struct gm_error *e);
+
+/* A name, cut to fit; NULL: empty. */
+void gm_name_copy(char to[GM_NAME_SIZE], const char *from);
+
 /* For kinds of failure that have no values but the size they were about. */
 static inline int gm_error_memory(uint64_t len)
 {
@@ -75,6 +81,14 @@ struct iovec;
 int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off);
 int64_t gm_os_writev(int fd, const struct iovec *iov, int cnt, int64_t off);
 
+/* --- region.c, hold.c --- */
+
+/* The region whose memory this is: itself, but for pinned ones. */
+static inline struct gm_region *gm_region_root(struct gm_region *r)
+{
+	return r->base ? r->base : r;
+}
+
 /* --- mmap.c and its helpers --- */
 
 /* A mapping in the making, and what a region keeps to undo it. */
@@ -100,6 +114,7 @@ int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o);
 int gm_os_map_advise(struct gm_mapping *m, const struct gm_mmap_opts *o);
 void gm_os_unmap(const struct gm_mapping *m);
+int gm_os_discard(const struct gm_mapping *m, uint64_t off, uint64_t len);
 int gm_os_prefault(const struct gm_mapping *m, const struct gm_mmap_opts *o);
 int gm_os_bind_node(void *addr, uint64_t len, unsigned int node);
 enum gm_tristate gm_os_fd_is_hugetlbfs(int fd);
@@ -107,7 +122,91 @@ enum gm_tristate gm_os_fd_is_hugetlbfs(int fd);
 /* Ends the watch of a mapping; see fault.c. */
 void gm_mapping_unwatch(struct gm_mapping *m);
 
+/* --- dma_map.c --- */
+
+/* Does what the device has at @address follow a segment? Never past 2^64. */
+static inline bool gm_dma_seg_follows(const struct gm_dma_seg *s,
+				      uint64_t address)
+{
+	return address && s->address + s->len == address;
+}
+
+bool gm_dma_map_needs_sync(const struct gm_dma_map *m);
+
+/* The context of a map, if it is of the kind @ops; else NULL. */
+void *gm_dma_map_ctx(const struct gm_dma_map *m,
+		     const struct gm_dma_map_ops *ops);
+
+/* --- iov.c: steps of a cursor --- */
+
+/* Step over what is done. @n is at most left. */
+void gm_iov_advance(struct gm_iov_cursor *c, uint64_t n);
+
+/* The rest of the current range, @max bytes at most. False at the end. */
+bool gm_iov_current(struct gm_iov_cursor *c, uint64_t max,
+		    struct gm_range *out);
+
+/* Has the current range passed 2^64? Then what is next is not at address 0. */
+bool gm_iov_wrapped(const struct gm_iov_cursor *c);
+int gm_iov_wrap_error(const struct gm_iov_cursor *c);
+
+/* --- index.c: a table that finds one of many ranges --- */
+
+/*
+ * Ranges are in order and don't overlap; each item of @stride bytes begins with
+ * two words, base and length. table[g] is the number of the first range that
+ * ends in granule g or after it; granules count from address @first.
+ */
+struct gm_index {
+	const void *items;
+	size_t stride;
+	uint32_t count;		/* not 0 */
+	uint64_t first;
+};
+
+static inline uint64_t gm_index_base(const struct gm_index *x, size_t i)
+{
+	return *(const uint64_t *)((const uint8_t *)x->items + i * x->stride);
+}
+
+static inline uint64_t gm_index_len(const struct gm_index *x, size_t i)
+{
+	return ((const uint64_t *)((const uint8_t *)x->items +
+				   i * x->stride))[1];
+}
+
+static inline uint64_t gm_index_last(const struct gm_index *x, size_t i)
+{
+	return gm_index_base(x, i) + (gm_index_len(x, i) - 1);
+}
+
+/* log2 of the granule size, and how many there are. */
+uint32_t gm_index_shift(const struct gm_index *x, uint64_t *granules);
+
+/* Fills @table, of @granules entries and one more. */
+void gm_index_fill(const struct gm_index *x, uint32_t shift, uint64_t granules,
+		   uint32_t *table);
+
+/* The last of ranges [lo, hi] that starts at @addr or below; lo if none does. */
+uint32_t gm_index_search(const struct gm_index *x, uint32_t lo, uint32_t hi,
+			 uint64_t addr);
+
 /* --- map.c --- */
+
+/* gm_map_remove() whoever holds the region. */
+int gm_map_remove_held(const struct gm_map *m, gm_gpa_t gpa, gm_size_t len,
+		       struct gm_map **out, struct gm_region **removed);
+
+/* Makes a region of one range; gm_region_new_mmap() and its like. */
+typedef int gm_region_maker(void *ctx, gm_gpa_t gpa, gm_size_t len,
+			    const struct gm_mmap_opts *opts,
+			    struct gm_region **out);
+
+/* gm_map_new_mmap() with another kind of regions. */
+int gm_map_new_made(gm_region_maker *make, void *ctx,
+		    const struct gm_range *ranges,
+		    const struct gm_mmap_opts *opts, size_t count,
+		    struct gm_map **out);
 
 /* Number of the first region that ends at @gpa or after; count if none. */
 size_t gm_map_first_from(const struct gm_map *m, uint64_t gpa);

@@ -26,8 +26,7 @@ int gm_iov_init(struct gm_iov_cursor *c, const struct gm_range *ranges,
 	return 0;
 }
 
-/* Step over what is done. @n is at most left. */
-static void advance(struct gm_iov_cursor *c, uint64_t n)
+void gm_iov_advance(struct gm_iov_cursor *c, uint64_t n)
 {
 	c->left -= n;
 	while (c->index < c->count) {
@@ -43,25 +42,23 @@ static void advance(struct gm_iov_cursor *c, uint64_t n)
 	}
 }
 
-/* The rest of the current range, @max bytes at most. False at the end. */
-static bool current(struct gm_iov_cursor *c, uint64_t max,
+bool gm_iov_current(struct gm_iov_cursor *c, uint64_t max,
 		    struct gm_range *out)
 {
 	if (!max || !c->left)
 		return false;
-	advance(c, 0);
+	gm_iov_advance(c, 0);
 	out->len = gm_min(max, c->ranges[c->index].len - c->off);
 	out->gpa = gm_gpa_add_unchecked(c->ranges[c->index].gpa, c->off);
 	return true;
 }
 
-/* Has the current range passed 2^64? Then what is next is not at address 0. */
-static bool wrapped(const struct gm_iov_cursor *c)
+bool gm_iov_wrapped(const struct gm_iov_cursor *c)
 {
 	return c->off > UINT64_MAX - gm_gpa_raw(c->ranges[c->index].gpa);
 }
 
-static int wrap_error(const struct gm_iov_cursor *c)
+int gm_iov_wrap_error(const struct gm_iov_cursor *c)
 {
 	const struct gm_range *r = &c->ranges[c->index];
 
@@ -74,7 +71,7 @@ int gm_iov_skip(struct gm_iov_cursor *c, uint64_t n)
 	if (n > c->left)
 		return gm_error_set_counts(-ERANGE, GM_ERR_OUT_OF_BOUNDS, 0, n,
 					   c->left, 0);
-	advance(c, n);
+	gm_iov_advance(c, n);
 	return 0;
 }
 
@@ -116,14 +113,14 @@ int gm_iov_extract(struct gm_view *v, struct gm_iov_cursor *c,
 
 	if (iovcnt <= 0)
 		return gm_error_set(-EINVAL, GM_ERR_SIZE, (uint64_t)iovcnt, 0);
-	while (n < iovcnt && current(&at, max - total, &r)) {
-		if (wrapped(&at))
-			return wrap_error(&at);
+	while (n < iovcnt && gm_iov_current(&at, max - total, &r)) {
+		if (gm_iov_wrapped(&at))
+			return gm_iov_wrap_error(&at);
 		got = 0;
 		ret = extract_range(v, r, perm, iov + n, iovcnt - n, &got);
 		if (ret < 0)
 			return ret;
-		advance(&at, got);
+		gm_iov_advance(&at, got);
 		total += got;
 		n += ret;
 	}
@@ -144,9 +141,9 @@ static int copy(struct gm_view *v, struct gm_iov_cursor *c, void *out,
 	if (n > c->left)
 		return gm_error_set_counts(-ERANGE, GM_ERR_OUT_OF_BOUNDS, 0, n,
 					   c->left, 0);
-	while (current(&at, n - done, &r)) {
-		if (wrapped(&at))
-			return wrap_error(&at);
+	while (gm_iov_current(&at, n - done, &r)) {
+		if (gm_iov_wrapped(&at))
+			return gm_iov_wrap_error(&at);
 		if (out)
 			ret = gm_view_read(v, r.gpa, (uint8_t *)out + done,
 					   r.len);
@@ -155,7 +152,7 @@ static int copy(struct gm_view *v, struct gm_iov_cursor *c, void *out,
 					    (const uint8_t *)in + done, r.len);
 		if (ret)
 			return ret;
-		advance(&at, r.len);
+		gm_iov_advance(&at, r.len);
 		done += r.len;
 	}
 	*c = at;
@@ -178,10 +175,10 @@ void gm_iov_mark(struct gm_view *v, struct gm_iov_cursor *c, uint64_t n)
 {
 	struct gm_range r;
 
-	while (current(c, n, &r)) {
-		if (!wrapped(c))
+	while (gm_iov_current(c, n, &r)) {
+		if (!gm_iov_wrapped(c))
 			gm_view_mark(v, r.gpa, r.len);
-		advance(c, r.len);
+		gm_iov_advance(c, r.len);
 		n -= r.len;
 	}
 }

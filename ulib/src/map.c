@@ -87,7 +87,8 @@ int gm_map_new(struct gm_region *const *regions, size_t count,
 	return map_create(regions, count, out);
 }
 
-int gm_map_new_mmap(const struct gm_range *ranges,
+int gm_map_new_made(gm_region_maker *make, void *ctx,
+		    const struct gm_range *ranges,
 		    const struct gm_mmap_opts *opts, size_t count,
 		    struct gm_map **out)
 {
@@ -99,8 +100,8 @@ int gm_map_new_mmap(const struct gm_range *ranges,
 	if (!regions)
 		return gm_error_memory(count * sizeof(regions[0]));
 	for (i = 0; i < count && !ret; i++) {
-		ret = gm_region_new_mmap(ranges[i].gpa, ranges[i].len,
-					 opts ? &opts[i] : NULL, &regions[i]);
+		ret = make(ctx, ranges[i].gpa, ranges[i].len,
+			   opts ? &opts[i] : NULL, &regions[i]);
 		if (!ret)
 			made++;
 	}
@@ -111,6 +112,20 @@ int gm_map_new_mmap(const struct gm_range *ranges,
 		gm_region_put(regions[made]);
 	free(regions);
 	return ret;
+}
+
+static int make_mmap(void *ctx, gm_gpa_t gpa, gm_size_t len,
+		     const struct gm_mmap_opts *opts, struct gm_region **out)
+{
+	(void)ctx;
+	return gm_region_new_mmap(gpa, len, opts, out);
+}
+
+int gm_map_new_mmap(const struct gm_range *ranges,
+		    const struct gm_mmap_opts *opts, size_t count,
+		    struct gm_map **out)
+{
+	return gm_map_new_made(make_mmap, NULL, ranges, opts, count, out);
 }
 
 size_t gm_map_first_from(const struct gm_map *m, uint64_t gpa)
@@ -151,8 +166,8 @@ int gm_map_insert(const struct gm_map *m, struct gm_region *r,
 	return ret;
 }
 
-int gm_map_remove(const struct gm_map *m, gm_gpa_t gpa, gm_size_t len,
-		  struct gm_map **out, struct gm_region **removed)
+int gm_map_remove_held(const struct gm_map *m, gm_gpa_t gpa, gm_size_t len,
+		       struct gm_map **out, struct gm_region **removed)
 {
 	size_t at = gm_map_first_from(m, gm_gpa_raw(gpa));
 	struct gm_region **regions;
@@ -175,6 +190,21 @@ int gm_map_remove(const struct gm_map *m, gm_gpa_t gpa, gm_size_t len,
 	if (!ret && removed)
 		*removed = gm_region_get(r);
 	return ret;
+}
+
+int gm_map_remove(const struct gm_map *m, gm_gpa_t gpa, gm_size_t len,
+		  struct gm_map **out, struct gm_region **removed)
+{
+	struct gm_region *r = gm_map_find(m, gpa);
+	int ret;
+
+	if (r && gm_gpa_eq(gm_region_start(r), gpa) &&
+	    gm_region_len(r) == len) {
+		ret = gm_region_check_held(r, gm_roff(0), len, GM_HOLD_REMOVE);
+		if (ret)
+			return ret;
+	}
+	return gm_map_remove_held(m, gpa, len, out, removed);
 }
 
 struct gm_map *gm_map_get(struct gm_map *m)

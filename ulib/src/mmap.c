@@ -46,6 +46,7 @@ static const struct gm_region_ops mmap_ops = {
 
 struct gm_mapping *gm_region_mapping(struct gm_region *r)
 {
+	r = gm_region_root(r);
 	if (r->ops != &mmap_ops || !r->owned)
 		return NULL;
 	return &((struct gm_mmap_region *)r)->mapping;

@@ -212,6 +212,19 @@ void gm_os_unmap(const struct gm_mapping *m)
 	munmap(m->reserve, m->reserve_len);
 }
 
+int gm_os_discard(const struct gm_mapping *m, uint64_t off, uint64_t len)
+{
+	/* Memory that others have too is given back for all of them. */
+	int advice = (m->flags & MAP_TYPE) == MAP_PRIVATE ? MADV_DONTNEED :
+							     MADV_REMOVE;
+
+	if (!madvise((uint8_t *)m->addr + off, len, advice))
+		return 0;
+	/* EINVAL: locked, or a file system (or driver) without holes. */
+	return gm_error_set(errno == EINVAL ? -EOPNOTSUPP : -errno, GM_ERR_IO,
+			    off, len);
+}
+
 int gm_os_bind_node(void *addr, uint64_t len, unsigned int node)
 {
 #ifdef GM_HAVE_NUMA

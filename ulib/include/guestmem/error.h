@@ -59,6 +59,20 @@ GM_BEGIN_DECLS
  * @GM_ERR_ORDER: EINVAL; @addr is no memory order that this access can have
  * @GM_ERR_SIZE: EINVAL; @addr is no size that this access can have
  * @GM_ERR_FAULT: EIO; the memory behind region @addr, @len went away
+ * @GM_ERR_HELD: EBUSY; range @addr, @len of a region is held by @name
+ * @GM_ERR_NO_MODULE: ENOENT, ENXIO, ENODEV or ENOTDIR; the kernel module isn't
+ *	there, or file @name isn't its
+ * @GM_ERR_NO_DEVICE: ENOENT, ENXIO or ENODEV; device @name is not bound to the
+ *	module's driver, or not any more
+ * @GM_ERR_NOT_PERMITTED: EACCES or EPERM; this process may not open file @name
+ * @GM_ERR_POLICY: EPERM or EOPNOTSUPP; the module gives device @name no memory
+ * @GM_ERR_MEMLOCK: ENOMEM; RLIMIT_MEMLOCK of @expected bytes leaves no room for
+ *	@len more: @completed are locked
+ * @GM_ERR_NOT_PINNED: EINVAL; region @addr, @len is no memory of the module's
+ * @GM_ERR_REVOKED: ENODEV; the module has taken back the memory of region
+ *	@addr, @len
+ * @GM_ERR_NO_DMA: ENOENT; guest memory at @addr, @len is not mapped for device
+ *	@name
  *
  * New kinds are added at the end; the numbers are ABI.
  */
@@ -95,7 +109,19 @@ enum gm_error_kind {
 	GM_ERR_ORDER,
 	GM_ERR_SIZE,
 	GM_ERR_FAULT,
+	GM_ERR_HELD,
+	GM_ERR_NO_MODULE,
+	GM_ERR_NO_DEVICE,
+	GM_ERR_NOT_PERMITTED,
+	GM_ERR_POLICY,
+	GM_ERR_MEMLOCK,
+	GM_ERR_NOT_PINNED,
+	GM_ERR_REVOKED,
+	GM_ERR_NO_DMA,
 };
+
+/* Room for the name of who or what a failure is about, with its final 0. */
+#define GM_NAME_SIZE 24
 
 /**
  * struct gm_error - one failure with its values
@@ -105,7 +131,7 @@ enum gm_error_kind {
  * @len: bytes concerned
  * @expected: how much was asked for
  * @completed: how much was done
- * @reserved: zero
+ * @name: who or what it is about, cut to fit: a device, a file; or empty
  *
  * Values that a kind does not name mean nothing.
  */
@@ -116,7 +142,7 @@ struct gm_error {
 	uint64_t len;
 	uint64_t expected;
 	uint64_t completed;
-	uint64_t reserved[3];
+	char name[GM_NAME_SIZE];
 };
 
 GM_STATIC_ASSERT(sizeof(struct gm_error) == 64, "ABI");
@@ -182,6 +208,19 @@ GM_API int gm_error_set(int err, enum gm_error_kind kind, uint64_t addr,
 GM_API int gm_error_set_counts(int err, enum gm_error_kind kind, uint64_t addr,
 			       uint64_t len, uint64_t expected,
 			       uint64_t completed);
+
+/**
+ * gm_error_set_name() - record a failure that is about somebody
+ * @err: negative errno
+ * @kind: its kind
+ * @addr: see struct gm_error
+ * @len: see struct gm_error
+ * @name: see struct gm_error; NULL: nobody
+ *
+ * Return: @err.
+ */
+GM_API int gm_error_set_name(int err, enum gm_error_kind kind, uint64_t addr,
+			     uint64_t len, const char *name);
 
 GM_END_DECLS
 

@@ -110,7 +110,9 @@ GM_API int gm_map_insert(const struct gm_map *m, struct gm_region *r,
  * @out: the new map, with one reference; it may have no regions
  * @removed: the region, with one reference; NULL if it isn't wanted
  *
- * Return: 0; -ENOENT (GM_ERR_NO_REGION); -ENOMEM (GM_ERR_MEMORY).
+ * Return: 0; -ENOENT (GM_ERR_NO_REGION); -EBUSY (GM_ERR_HELD) a device reaches
+ * it, or somebody else holds it (hold.h), who is named; -ENOMEM
+ * (GM_ERR_MEMORY).
  */
 GM_API int gm_map_remove(const struct gm_map *m, gm_gpa_t gpa, gm_size_t len,
 			 struct gm_map **out, struct gm_region **removed);

@@ -3,7 +3,8 @@
  * region.h - one contiguous range of guest memory.
  *
  * A region never changes after it is made, and is counted: maps share it, and
- * its memory goes with its last reference. Regions come from mmap.h, or are a
+ * its memory goes with its last reference. Whoever needs that memory to stay as
+ * it is until then says so with a hold (hold.h). Regions come from mmap.h, or are a
  * caller's own (gm_region_init()).
  *
  * Bytes in a region are named by their offset (gm_roff_t). A range may end at
@@ -18,6 +19,7 @@
 GM_BEGIN_DECLS
 
 struct gm_file;
+struct gm_hold;
 
 /**
  * struct gm_extent - what an access needs to know of a region
@@ -85,6 +87,8 @@ enum gm_tristate {
  * @file: file behind it, or NULL
  * @file_off: offset in @file of its first byte
  * @priv: for @ops
+ * @holds: who wants its memory to stay (see hold.h)
+ * @base: the region whose memory it is; NULL: its own
  * @reserved: zero
  *
  * Its layout is ABI. A caller's own kind embeds it and uses gm_region_init();
@@ -102,7 +106,9 @@ struct gm_region {
 	struct gm_file *file;
 	uint64_t file_off;
 	void *priv;
-	uint64_t reserved[4];
+	struct gm_hold *holds;
+	struct gm_region *base;
+	uint64_t reserved[2];
 };
 
 GM_STATIC_ASSERT(offsetof(struct gm_region, ops) == 32, "ABI");
