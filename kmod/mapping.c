@@ -33,7 +33,7 @@ static int guestmem_mapping_segment(struct guestmem_mapping *mapping)
 	int err;
 
 	seg = kvmalloc_array(mapping->dma.sgt.nents, sizeof(*seg),
-			     GFP_KERNEL_ACCOUNT);
+			     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!seg)
 		return -ENOMEM;
 	guestmem_segs_init(&mapping->segs, seg, mapping->dma.sgt.nents,

@@ -9,6 +9,7 @@
 #include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/panic.h>
+#include <linux/sched.h>
 #include <linux/security.h>
 #include <linux/swiotlb.h>
 
@@ -33,6 +34,8 @@ static int guestmem_policy_noiommu(struct pci_dev *pdev)
 	if (security_locked_down(LOCKDOWN_PCI_ACCESS))
 		return guestmem_refuse(pdev, "the kernel is locked down");
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
+	pci_notice_ratelimited(pdev, "guestmem: DMA map without an IOMMU for %s (%d)\n",
+			       current->comm, task_tgid_nr(current));
 	return 0;
 }
 
@@ -119,10 +122,12 @@ int guestmem_policy_check_reach(struct device *dev,
 	mutex_lock(&region->lock);
 	if (region->revoked)
 		err = -ENODEV;
-	for (i = first; !err && i < first + npages; i++)
+	for (i = first; !err && i < first + npages; i++) {
 		if (phys_to_dma(dev, page_to_phys(region->pages[i])) +
 		    PAGE_SIZE - 1 > mask)
 			err = -ERANGE;
+		cond_resched();
+	}
 	mutex_unlock(&region->lock);
 	return err;
 }
