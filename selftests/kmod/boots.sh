@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
 # The machines that tests of the module run on. Sourced.

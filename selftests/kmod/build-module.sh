@@ -28,6 +28,7 @@ root=$kernel/chroot
 mkdir -p "$out" "$root$GM_SRC" "$root$out"
 export -f build
 export GM_SRC GM_BUILD out root
+# shellcheck disable=SC2016 # for that shell to expand
 unshare --mount --pid --fork --kill-child bash -euc '
 	mount --bind "$GM_SRC" "$root$GM_SRC"
 	mkdir -p "$root$out"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# The report of a guest (see run.sh) as TAP without a plan: each program's test
+# The report of a guest (see machine.sh) as TAP without a plan: each program's test
 # points, with its name in front, and one more that says that it was complete.
 # What a point that failed said, and why one was skipped, goes to stderr.
 #

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
 # Runs the programs of /tests with the module loaded and an edu device bound to
-# it, unloads the module, and reports. See selftests/kmod/run.sh for the report.
+# it, unloads the module, and reports. See selftests/kmod/machine.sh for the report.
 
 . /lib.sh
 
