@@ -14,6 +14,7 @@
 
 #define PAGES 8
 #define LENGTH (PAGES * PAGE)
+#define BEFORE (PAGES * 4096)
 #define BYTES 256
 /* What is mapped always, to see the device's buffer through. */
 #define WINDOW (7 * PAGE)
@@ -101,7 +102,7 @@ static int buffer_get(FIXTURE_DATA(blocked) *self)
 /* Has the device's write to an address changed anything that we have? */
 static int write_lands(FIXTURE_DATA(blocked) *self, uint64_t address)
 {
-	uint8_t before[LENGTH];
+	uint8_t before[BEFORE];
 	int err;
 
 	memcpy(before, self->p, LENGTH);
@@ -204,7 +205,7 @@ TEST_F(blocked, outside)
 TEST_F(blocked, across_the_end)
 {
 	uint64_t address, end = TARGET + TARGET_LENGTH;
-	uint8_t before[LENGTH];
+	uint8_t before[BEFORE];
 	uint32_t id;
 
 	ASSERT_EQ(0, target_map(self, GUESTMEM_MAP_READ | GUESTMEM_MAP_WRITE,
@@ -236,7 +237,7 @@ TEST_F(blocked, after_unmap)
 /* The same with a transfer under way: it began when all was mapped. */
 TEST_F(blocked, unmap_in_flight)
 {
-	uint8_t before[LENGTH];
+	uint8_t before[BEFORE];
 	uint64_t address;
 	uint32_t id;
 
@@ -263,16 +264,18 @@ TEST_F(blocked, read_only_map)
 }
 
 /*
- * Intel's IOMMU can have a page that may be written and not read. (Others
- * cannot: there such a map lets the device read, too.)
+ * Intel's IOMMU can have pages that may be written and not read, but 6.1 and
+ * 6.12 set the bit that allows reads in each page they map; 7.3 does not.
  */
 TEST_F(blocked, write_only_map)
 {
 	uint64_t address;
 	uint32_t id;
+	int reads;
 
 	ASSERT_EQ(0, target_map(self, GUESTMEM_MAP_WRITE, &id, &address));
-	EXPECT_EQ(0, read_lands(self, address + PAGE, TARGET + PAGE));
+	reads = read_lands(self, address + PAGE, TARGET + PAGE);
+	EXPECT_EQ(kernel_before(6, 13) ? 1 : 0, reads);
 	ASSERT_EQ(0, buffer_set(self, 57));
 	EXPECT_EQ(1, write_lands(self, address));
 	EXPECT_TRUE(pattern_is(self->p + TARGET, BYTES, 57));

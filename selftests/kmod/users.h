@@ -9,7 +9,6 @@
 #define SELFTESTS_KMOD_USERS_H
 
 #include <stdio.h>
-#include <sys/utsname.h>
 #include "pattern.h"
 #include "session.h"
 
@@ -48,17 +47,6 @@ static inline void result(const char *user, const char *text)
 {
 	printf("# table: %s %s\n", user, text);
 	fflush(stdout);
-}
-
-/* Is this kernel older than that version? */
-static inline bool kernel_before(unsigned int major, unsigned int minor)
-{
-	unsigned int x, y;
-	struct utsname uts;
-
-	if (uname(&uts) || sscanf(uts.release, "%u.%u", &x, &y) != 2)
-		return false;
-	return x < major || (x == major && y < minor);
 }
 
 #endif /* SELFTESTS_KMOD_USERS_H */

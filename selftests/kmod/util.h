@@ -20,6 +20,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/types.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <linux/guestmem.h>
@@ -283,6 +284,17 @@ static inline int child_wait(pid_t pid)
 		if (errno != EINTR)
 			return -1000;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+/* Is this kernel older than that version? */
+static inline bool kernel_before(unsigned int major, unsigned int minor)
+{
+	unsigned int x, y;
+	struct utsname uts;
+
+	if (uname(&uts) || sscanf(uts.release, "%u.%u", &x, &y) != 2)
+		return false;
+	return x < major || (x == major && y < minor);
 }
 
 /* Lose root's capabilities and become another user; in a child. */
