@@ -296,7 +296,8 @@ struct guestmem_revoke {
 /**
  * enum guestmem_map_flags - flags of GUESTMEM_MAP
  * @GUESTMEM_MAP_READ: the device may read the memory
- * @GUESTMEM_MAP_WRITE: the device may write it
+ * @GUESTMEM_MAP_WRITE: the device may write it. Some IOMMU drivers let a device
+ *	read what it may write (Intel's, before Linux 7)
  */
 enum guestmem_map_flags {
 	GUESTMEM_MAP_READ = 1 << 0,
