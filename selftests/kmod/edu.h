@@ -96,6 +96,18 @@ static inline int edu_store(volatile uint8_t *edu, uint32_t at,
 	return edu_wait(edu);
 }
 
+/* Physical address of what is mapped at @p, or 0. */
+static inline uint64_t physical(const void *p)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	if (pread(fd, &entry, 8, (uintptr_t)p / PAGE * 8) != 8)
+		entry = 0;
+	close(fd);
+	return (entry & ((UINT64_C(1) << 55) - 1)) * PAGE;
+}
+
 /* Where the device finds byte @offset of a region, and how many from there. */
 static inline int edu_find(int device, uint32_t id, uint64_t offset,
 			   struct guestmem_segment *segment)

@@ -128,18 +128,6 @@ static int read_lands(FIXTURE_DATA(blocked) *self, uint64_t address,
 	return same == BYTES ? 1 : same < BYTES / 8 ? 0 : -EPROTO;
 }
 
-/* Physical address of what is mapped at @p. */
-static uint64_t physical(const void *p)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
-
-	if (pread(fd, &entry, 8, (uintptr_t)p / PAGE * 8) != 8)
-		entry = 0;
-	close(fd);
-	return (entry & ((UINT64_C(1) << 55) - 1)) * PAGE;
-}
-
 static int bus_master_set(const char *address, bool on)
 {
 	char path[ADDRESS_MAX + 64];
