@@ -56,7 +56,7 @@ boot_set()
 		boot_disk=64
 		VM_APPEND+=" intel_iommu=on iommu.strict=1"
 		VM_MODULES="virtio_pci virtio_blk vfio_pci vfio_iommu_type1"
-		VM_MODULES+=" kvm_amd vhost_net tun vgem"
+		VM_MODULES+=" kvm_amd vhost_net tun vgem vivid"
 		[ "$1" = users ] || VM_MEMORY=2G
 		;;
 	*)
