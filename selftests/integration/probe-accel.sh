@@ -10,6 +10,10 @@ set -eu
 kernel=${1:?usage: probe-accel.sh KERNEL}
 here=$(cd "$(dirname "$0")" && pwd)
 tcg=tcg,thread=multi
+# Of QEMU's own interrupt controllers the virtual IOMMU can remap interrupts.
+kvm=kvm,kernel-irqchip=split
+image=$kernel/vmlinux
+[ -e "$image" ] || image=$kernel/bzImage
 
 if [ -n "${GM_ACCEL:-}" ]; then
 	echo "$GM_ACCEL"
@@ -37,8 +41,8 @@ status=0
 # The braces silence the shell too, which would tell of QEMU's abort.
 {
 	timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config \
-		-display none -no-reboot -accel kvm -cpu max -machine q35 \
-		-m 256 -smp 2 -kernel "$kernel/vmlinux" \
+		-display none -no-reboot -accel "$kvm" -cpu max -machine q35 \
+		-m 256 -smp 2 -kernel "$image" \
 		-initrd "$tmp/initramfs" \
 		-append "console=ttyS0 quiet panic=-1" \
 		-serial null -serial null \
@@ -46,7 +50,7 @@ status=0
 		< /dev/null || status=$?
 } > /dev/null 2>&1
 if [ $status = $((21 << 1 | 1)) ]; then
-	echo kvm > "$kernel/accel"
+	echo "$kvm" > "$kernel/accel"
 else
 	echo "$tcg" > "$kernel/accel"
 fi

@@ -34,7 +34,7 @@ vm_prepare()
 	stage_end
 	[ -e "$vm_kernel/version" ] || "$here/fetch-kernel.sh" "$VM_KERNEL"
 	vm_image=$vm_kernel/vmlinux
-	[ ! -e "$vm_kernel/bzImage" ] || vm_image=$vm_kernel/bzImage
+	[ -e "$vm_image" ] || vm_image=$vm_kernel/bzImage
 	vm_accel=$("$here/probe-accel.sh" "$vm_kernel")
 	# shellcheck disable=SC2086 # a list of modules
 	"$here/mkinitramfs.sh" initramfs "$vm_kernel/modules" $VM_MODULES -- \
