@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
 # linux-source.sh OUTDIR: put what the tests use of Debian's kernel source
-# (test harness, checkpatch, kernel-doc, extract-vmlinux) into OUTDIR, once.
+# (test harness, checkpatch, kernel-doc, coccinelle, extract-vmlinux) into OUTDIR, once.
 # Safe when several makes call it at the same time.
 set -eu
 
@@ -31,5 +31,6 @@ tar -I 'xz -T0' -xf "$tarball" -C "$out" --strip-components=1 \
 	"$top/scripts/checkpatch.pl" \
 	"$top/scripts/spelling.txt" \
 	"$top/scripts/const_structs.checkpatch" \
-	"$top/scripts/kernel-doc"
+	"$top/scripts/kernel-doc" \
+	"$top/scripts/coccinelle"
 touch "$out/.stamp"

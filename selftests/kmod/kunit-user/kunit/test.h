@@ -44,7 +44,7 @@ static const void *name##_gen_params(const void *prev, char *desc) \
 { \
 	__typeof__(&(array)[0]) next = prev ? prev : (array); \
 \
-	next += prev != NULL; \
+	next += !!prev; \
 	if (next == (array) + sizeof(array) / sizeof((array)[0])) \
 		return NULL; \
 	get_desc(next, desc); \
