@@ -177,6 +177,13 @@ static const struct gm_dma_map_ops sync_ops = {
 	.release = mapping_release,
 };
 
+/* How many bytes the device can address, if that is a number. */
+static uint64_t address_space(const struct gm_kmod_device *d)
+{
+	return d->address_bits % 64 ? UINT64_C(1) << d->address_bits :
+				      UINT64_MAX;
+}
+
 /* What of GUESTMEM_MAP is more than a system call that failed. */
 static int map_error(const struct gm_kmod_device *d,
 		     const struct gm_region *r, int ret,
@@ -191,9 +198,7 @@ static int map_error(const struct gm_kmod_device *d,
 		return gm_error_set(ret, GM_ERR_PERMISSION, base, len);
 	case -ERANGE:
 		return gm_error_set_counts(ret, GM_ERR_OUT_OF_BOUNDS, 0,
-					   arg->length, arg->address_bits < 64 ?
-					   UINT64_C(1) << arg->address_bits :
-					   UINT64_MAX, 0);
+					   arg->length, address_space(d), 0);
 	case -EPERM:
 	case -EOPNOTSUPP:
 		return gm_error_set_name(ret, GM_ERR_POLICY, arg->offset,

@@ -220,9 +220,10 @@ int gm_os_discard(const struct gm_mapping *m, uint64_t off, uint64_t len)
 
 	if (!madvise((uint8_t *)m->addr + off, len, advice))
 		return 0;
-	/* EINVAL: locked, or a file system (or driver) without holes. */
-	return gm_error_set(errno == EINVAL ? -EOPNOTSUPP : -errno, GM_ERR_IO,
-			    off, len);
+	/* Locked, or a file system or driver without holes. */
+	if (errno == EINVAL || errno == ENODEV)
+		errno = EOPNOTSUPP;
+	return gm_error_set(-errno, GM_ERR_IO, off, len);
 }
 
 int gm_os_bind_node(void *addr, uint64_t len, unsigned int node)
