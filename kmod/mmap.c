@@ -27,7 +27,7 @@ static vm_fault_t guestmem_vm_fault(struct vm_fault *vmf)
 		ret = vmf_insert_page(vma, vmf->address,
 				      region->pages[vmf->pgoff]);
 	mutex_unlock(&region->lock);
-	trace_guestmem_fault(region, vmf->pgoff, ret);
+	trace_guestmem_fault(region, vmf->pgoff, (__force u32)ret);
 	return ret;
 }
 
