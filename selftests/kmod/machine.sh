@@ -5,6 +5,7 @@
 #
 #   machine_set KERNEL BOOT      which kernel, and which line of boots.sh
 #   machine_programs PREFIX      names of the programs for it, out of PREFIX*.c
+#   machine_has_kunit            can it run the KUnit tests, and should it?
 #   machine_run PROGRAM...       boot it and run them; its exit status
 #   no_splat, no_taint           has the kernel complained? For check
 #
@@ -37,6 +38,7 @@ machine_set()
 {
 	kernel=$1
 	boot=$2
+	built=$GM_BUILD/kmod/$kernel/kmod
 	boot_set "$boot"
 	VM_KERNEL=$kernel
 	if [ "$kernel" = debug ]; then
@@ -75,6 +77,17 @@ machine_programs()
 	printf '%s\n' $small
 }
 
+# They need no particular machine: once for each kernel that has KUnit is enough.
+machine_has_kunit()
+{
+	[ "$boot" = strict ] && [ -e "$built/guestmem_segment_test.ko" ] ||
+		return 1
+	case " ${KMOD_TESTS:-kunit} " in
+	*" kunit "*) ;;
+	*) return 1 ;;
+	esac
+}
+
 machine_run()
 {
 	local program files status=0
@@ -86,9 +99,11 @@ machine_run()
 		echo "SECONDS_EACH=$boot_seconds"
 	} > params
 	files=("$PWD/params:params"
-		"$GM_BUILD/kmod/$kernel/kmod/guestmem.ko:guestmem.ko")
+		"$built/guestmem.ko:guestmem.ko")
 	for program; do
 		case $program in
+		kunit) files+=("$kmod/kunit.sh:tests/kunit"
+			"$built/guestmem_segment_test.ko:guestmem_segment_test.ko") ;;
 		m32/*) files+=("$GM_BUILD/m32/kmod/${program#m32/}:tests/$program") ;;
 		*) files+=("$GM_BUILD/gcc/kmod/$program:tests/$program") ;;
 		esac

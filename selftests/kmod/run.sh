@@ -30,6 +30,7 @@ check_printed()
 
 # shellcheck disable=SC2207 # names have no spaces
 programs=($(machine_programs test_))
+! machine_has_kunit || programs+=(kunit)
 if [ ${#programs[@]} = 0 ]; then
 	echo "1..0 # SKIP no program for this boot"
 	exit 0
