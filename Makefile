@@ -14,7 +14,7 @@ KMOD = $(sub) -C kmod $(destdir)
 SELFTESTS = $(sub) $(jobs) -C selftests
 
 .PHONY: all lib modules modules_install dkms_source install uninstall clean \
-	deps check check-kernels lint coverage fuzz bench demo docs help
+	deps check check-kernels lint coverage fuzz bench bench-kmod demo docs help
 
 all:		## library, samples and benchmark programs (default)
 	$(ULIB) all
@@ -62,6 +62,10 @@ fuzz: deps	## each fuzz target for FUZZ_SECONDS=60
 
 bench:		## run the benchmarks
 	$(ULIB) run-bench $(if $(JSON),JSON=$(abspath $(JSON)))
+
+bench-kmod: deps ## benchmarks of the module, in a virtual machine
+	$(if $(JSON),@: > $(JSON))
+	$(SELFTESTS) $(if $(JSON),JSON=$(abspath $(JSON))) bench-kmod
 
 demo: deps	## see it at work: a guest served by a sample
 	$(sub) $(jobs) all

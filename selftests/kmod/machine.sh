@@ -15,7 +15,7 @@
 #
 # kernel=debug: only on the debug kernel, in its boot "faults"; m32: also as a
 # 32-bit program, called m32/NAME; lib: it uses the library. KMOD_TESTS="NAME..."
-# leaves out all others.
+# leaves out all others; KMOD_APPEND are more parameters for the kernel.
 #
 # The guest reports, beside the programs' output: setup=TEXT if it could not
 # begin, "begin NAME" and "finish NAME STATUS" around each, unloaded=yes,
@@ -46,6 +46,7 @@ machine_set()
 		VM_APPEND+=" panic_on_warn=1 kmemleak=on"
 		boot_seconds=$((boot_seconds * 5))
 	fi
+	VM_APPEND+=" ${KMOD_APPEND:-}"
 	. "$here/vm.sh"
 	VM_SECONDS=540
 	[ "$kernel" != debug ] || VM_SECONDS=1700
