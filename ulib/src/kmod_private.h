@@ -12,6 +12,10 @@
 #define GM_KMOD_CONTROL "/dev/guestmem"
 #define GM_KMOD_DEVICES "/dev/guestmem-dev/"
 
+/* A number of kmod.h is the one of the ioctl header. */
+#define GM_KMOD_SAME(ours, theirs) \
+	GM_STATIC_ASSERT((ours) == (uint64_t)(theirs), "one ABI")
+
 /* 0 or a negative errno, without gm_error. Interrupted calls are made again. */
 int gm_kmod_ioctl(int fd, unsigned long cmd, void *arg);
 
