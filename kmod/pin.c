@@ -16,17 +16,20 @@
 static int guestmem_pin_range(struct guestmem_region *region,
 			      unsigned long address, unsigned int gup_flags)
 {
-	unsigned long done = 0;
+	unsigned long done = 0, batch, got;
 	int n;
 
 	while (done < region->npages) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		n = pin_user_pages_fast(address + (done << PAGE_SHIFT),
-					min(region->npages - done,
-					    GUESTMEM_PIN_BATCH),
+		batch = min(region->npages - done, GUESTMEM_PIN_BATCH);
+		n = pin_user_pages_fast(address + (done << PAGE_SHIFT), batch,
 					gup_flags | FOLL_LONGTERM,
 					region->pages + done);
+		/* It leaves pages there that it has let go again. */
+		got = max(n, 0);
+		memset(region->pages + done + got, 0,
+		       (batch - got) * sizeof(*region->pages));
 		if (n <= 0)
 			return n ? n : -EFAULT;
 		done += n;
