@@ -56,9 +56,6 @@ int guestmem_pages_alloc(struct guestmem_region *region, int node, bool huge)
 	unsigned long done = 0, i;
 	struct page *block;
 
-	/* Or it would take all there is, first. */
-	if (region->npages > totalram_pages())
-		return -ENOMEM;
 	while (done < region->npages) {
 		if (fatal_signal_pending(current))
 			return -EINTR;

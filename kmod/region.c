@@ -32,7 +32,8 @@ u64 guestmem_region_max(void)
  * @kind: enum guestmem_region_kind
  * @length: a multiple of the page size, at most guestmem_region_max()
  *
- * Its memory is charged to the caller.
+ * Its memory is charged to the caller. Nobody is killed to make room: not for
+ * the array of its pages, either.
  *
  * Return: the region, for guestmem_region_publish() or guestmem_region_free();
  * or -ENOMEM.
@@ -43,6 +44,8 @@ struct guestmem_region *guestmem_region_new(struct guestmem_control *owner,
 	struct guestmem_region *region;
 	int err;
 
+	if (length >> PAGE_SHIFT > totalram_pages())
+		return ERR_PTR(-ENOMEM);
 	region = kzalloc(sizeof(*region), GFP_KERNEL_ACCOUNT);
 	if (!region)
 		return ERR_PTR(-ENOMEM);
@@ -58,7 +61,8 @@ struct guestmem_region *guestmem_region_new(struct guestmem_control *owner,
 	if (err)
 		goto err_free;
 	region->pages = kvcalloc(region->npages, sizeof(*region->pages),
-				 GFP_KERNEL_ACCOUNT);
+				 GFP_KERNEL_ACCOUNT | __GFP_RETRY_MAYFAIL |
+				 __GFP_NOWARN);
 	if (!region->pages) {
 		err = -ENOMEM;
 		goto err_uncharge;
