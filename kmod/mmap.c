@@ -4,6 +4,7 @@
  */
 #include <linux/delay.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
 
@@ -13,6 +14,8 @@
 
 /* Pages that are mapped before somebody looks for a signal. */
 #define GUESTMEM_MMAP_BATCH	65536UL
+/* How long mmap(2) may take from its last page to where it is found. */
+#define GUESTMEM_REVOKE_WAIT	HZ
 
 /* Maps what is not there any more, after MADV_DONTNEED. */
 static vm_fault_t guestmem_vm_fault(struct vm_fault *vmf)
@@ -116,17 +119,19 @@ static bool guestmem_is_mapped(const struct guestmem_region *region)
  *	mapping of its memory begins
  *
  * A mapping that mmap(2) is about to finish has its pages already and is in no
- * list yet where it could be found: it is waited for.
+ * list yet where it could be found: it is waited for. Not for ever: who was
+ * sent a page over TCP may have it mapped, and keeps it.
  */
 void guestmem_mmap_revoke(struct dma_buf *dmabuf)
 {
 	const struct guestmem_region *region = dmabuf->priv;
 	struct address_space *mapping = dmabuf->file->f_mapping;
+	unsigned long stop = jiffies + GUESTMEM_REVOKE_WAIT;
 
 	if (region->kind != GUESTMEM_REGION_ALLOC)
 		return;
 	unmap_mapping_range(mapping, 0, 0, 1);
-	while (guestmem_is_mapped(region)) {
+	while (guestmem_is_mapped(region) && time_before(jiffies, stop)) {
 		usleep_range(100, 1000);
 		unmap_mapping_range(mapping, 0, 0, 1);
 	}
