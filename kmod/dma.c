@@ -9,6 +9,12 @@
 
 #include "guestmem_private.h"
 
+/*
+ * Memory may be mapped more than once: for several devices, or for one with
+ * other rights. So caches are not looked after by mapping, but where it is said.
+ */
+#define GUESTMEM_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 static bool guestmem_dma_writes(const struct guestmem_dma *dma)
 {
 	return dma->dir != DMA_TO_DEVICE;
@@ -43,12 +49,14 @@ int guestmem_dma_map(struct guestmem_region *region, struct guestmem_dma *dma,
 						GFP_KERNEL);
 	if (err)
 		goto out;
-	err = dma_map_sgtable(dma->dev, &dma->sgt, dma->dir, 0);
+	err = dma_map_sgtable(dma->dev, &dma->sgt, dma->dir,
+			      GUESTMEM_DMA_ATTRS);
 	if (err) {
 		sg_free_table(&dma->sgt);
 		err = err == -ENOMEM ? err : -EIO;
 		goto out;
 	}
+	dma_sync_sgtable_for_device(dma->dev, &dma->sgt, dma->dir);
 	if (guestmem_dma_writes(dma))
 		region->written = true;
 	region->maps++;
@@ -72,7 +80,8 @@ void guestmem_dma_unmap(struct guestmem_region *region,
 	mutex_lock(&region->lock);
 	list_del(&dma->node);
 	region->maps--;
-	dma_unmap_sgtable(dma->dev, &dma->sgt, dma->dir, 0);
+	dma_sync_sgtable_for_cpu(dma->dev, &dma->sgt, dma->dir);
+	dma_unmap_sgtable(dma->dev, &dma->sgt, dma->dir, GUESTMEM_DMA_ATTRS);
 	guestmem_policy_flush(dma->dev);
 	sg_free_table(&dma->sgt);
 	mutex_unlock(&region->lock);
