@@ -11,7 +11,7 @@ set -eu
 . "$GM_SRC/selftests/abi/symbols.sh"
 
 cflags="-std=gnu11 -Wall -Wextra -Werror -I$GM_SRC/ulib/include"
-docs=$(cd "$GM_SRC" && ls ./*.md Documentation/*.rst)
+docs=$(cd "$GM_SRC" && ls ./*.md Documentation/*.rst Documentation/*/*.rst)
 
 # blocks FILE DIR: each block of C of a document in a file DIR/LINE.c
 blocks()
@@ -75,7 +75,8 @@ names_are_there()
 	{
 		grep -oE '[a-z_0-9/]*[a-z0-9]\.(c|h|sh)\b' "$GM_SRC/$1" | sort -u |
 		while read -r f; do
-			[ -n "$(find "$GM_SRC"/ulib "$GM_SRC"/selftests "$GM_SRC/Documentation" \
+			[ -n "$(find "$GM_SRC"/ulib "$GM_SRC"/kmod "$GM_SRC"/include \
+				"$GM_SRC"/selftests "$GM_SRC/Documentation" \
 				-path "*/$f" | head -n 1)" ] || echo "$1: no $f"
 		done
 		grep -oE '\bgm_[a-z0-9_]+\(\)' "$GM_SRC/$1" | sed 's/()//' | sort -u |
@@ -98,7 +99,7 @@ tutorial_says_so()
 # Each exported function, and each family that a macro makes, has a page.
 each_function_has_a_page()
 {
-	exported | grep '^gm_' | grep -v -e '_slow$' -e '_index_error$' -e '^gm_map_search$' |
+	exported | grep '^gm_' | grep -v -e '_slow$' -e '_index_error$' -e '^gm_map_search$' -e '^gm_dma_search$' |
 	while read -r f; do
 		[ -e "man3/$f.3" ] || echo "no page for $f()"
 	done | { ! grep .; }
