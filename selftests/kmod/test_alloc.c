@@ -156,6 +156,41 @@ TEST_F(alloc, no_memory)
 	}
 }
 
+/* Value of a line of /proc/vmstat. */
+static long long vmstat(const char *name)
+{
+	long long value = -1, n;
+	char key[64];
+	FILE *f = fopen("/proc/vmstat", "r");
+
+	if (!f)
+		return -1;
+	while (fscanf(f, "%63s %lld", key, &n) == 2)
+		if (!strcmp(key, name))
+			value = n;
+	fclose(f);
+	return value;
+}
+
+/* So long that the list of its pages alone would not fit. */
+TEST_F(alloc, nobody_is_killed)
+{
+	const uint64_t length = 1000 * mem_total() / PAGE * PAGE;
+	long long before = vmstat("oom_kill");
+	struct guestmem_pin pin;
+	void *p = map_anonymous(PAGE);
+
+	ASSERT_LE(0, before);
+	ASSERT_NE(MAP_FAILED, p);
+	self->arg.length = length < self->info.max_length ?
+		length : self->info.max_length;
+	REFUSED(ENOMEM);
+	pin = pin_arg(p, self->arg.length);
+	EXPECT_REFUSED(ENOMEM, self->s.control, GUESTMEM_PIN, &pin);
+	EXPECT_EQ(before, vmstat("oom_kill"));
+	munmap(p, PAGE);
+}
+
 TEST_F(alloc, emfile)
 {
 	struct rlimit old, none;

@@ -5,13 +5,12 @@
  * own.
  */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <linux/errqueue.h>
 #include "kselftest_harness.h"
+#include "loopback.h"
 #include "users.h"
 
 #define LENGTH (4 * MIB)
@@ -28,48 +27,13 @@ FIXTURE(socket) {
 	int receiver;
 };
 
-static int loopback_up(void)
-{
-	struct ifreq ifr = { .ifr_name = "lo" };
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	int err = 0;
-
-	if (sock < 0 || ioctl(sock, SIOCGIFFLAGS, &ifr))
-		return -errno;
-	ifr.ifr_flags |= IFF_UP;
-	if (ioctl(sock, SIOCSIFFLAGS, &ifr))
-		err = -errno;
-	close(sock);
-	return err;
-}
-
-/* A TCP connection of this process with itself. */
-static int connection(int *sender, int *receiver)
-{
-	struct sockaddr_in address = {
-		.sin_family = AF_INET,
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-	};
-	socklen_t size = sizeof(address);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	*sender = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(listener, (void *)&address, size) || listen(listener, 1) ||
-	    getsockname(listener, (void *)&address, &size) ||
-	    connect(*sender, (void *)&address, size))
-		return -errno;
-	*receiver = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	close(listener);
-	return *receiver < 0 ? -errno : 0;
-}
-
 FIXTURE_SETUP(socket)
 {
 	int one = 1;
 
 	users_start(_metadata, &self->u, LENGTH);
 	ASSERT_EQ(0, loopback_up());
-	ASSERT_EQ(0, connection(&self->sender, &self->receiver));
+	ASSERT_EQ(0, loopback_connect(&self->sender, &self->receiver));
 	ASSERT_EQ(0, setsockopt(self->sender, SOL_SOCKET, SO_ZEROCOPY, &one,
 				sizeof(one)));
 }
