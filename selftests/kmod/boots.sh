@@ -57,7 +57,7 @@ boot_set()
 		VM_APPEND+=" intel_iommu=on iommu.strict=1"
 		VM_MODULES="virtio_pci virtio_blk vfio_pci vfio_iommu_type1"
 		VM_MODULES+=" kvm_amd vhost_net tun vgem vivid"
-		[ "$1" = users ] || VM_MEMORY=2G
+		[ "$1" = users ] || { VM_MEMORY=2G; boot_seconds=300; }
 		;;
 	*)
 		echo "no boot $1" >&2
