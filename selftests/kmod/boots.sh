@@ -20,7 +20,7 @@ boot_set()
 
 	boot_qemu=()
 	boot_disk=0
-	boot_seconds=120
+	boot_seconds=300
 	VM_MEMORY=1G
 	VM_MODULES=
 	# The console has all that is a warning at least.

@@ -44,11 +44,11 @@ machine_set()
 	if [ "$kernel" = debug ]; then
 		VM_MODULES=
 		VM_APPEND+=" panic_on_warn=1 kmemleak=on"
-		boot_seconds=$((boot_seconds * 5))
+		boot_seconds=$((boot_seconds * 3))
 	fi
 	VM_APPEND+=" ${KMOD_APPEND:-}"
 	. "$here/vm.sh"
-	VM_SECONDS=540
+	VM_SECONDS=900
 	[ "$kernel" != debug ] || VM_SECONDS=1700
 }
 

@@ -33,6 +33,10 @@
 #define MIB (UINT64_C(1) << 20)
 #define HUGE (2 * MIB)
 
+/* Seconds. A kernel with all checks, in a virtual machine, takes its time. */
+#undef TEST_TIMEOUT_DEFAULT
+#define TEST_TIMEOUT_DEFAULT 180
+
 static inline uint64_t to_user(const void *p)
 {
 	return (uintptr_t)p;
