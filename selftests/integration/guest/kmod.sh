@@ -19,6 +19,8 @@ bind_edu()
 		[ "$(cat "$device/vendor"):$(cat "$device/device")" = \
 			0x1234:0x11e8 ] || continue
 		bound=${device##*/}
+		# A debug kernel's ACPI needs a second to enable it at each open.
+		[ ! -e $kmemleak ] || echo 1 > "$device/enable"
 		echo guestmem > "$device/driver_override"
 		echo "$bound" > /sys/bus/pci/drivers_probe
 		[ -e "/sys/bus/pci/drivers/guestmem/$bound" ] ||
