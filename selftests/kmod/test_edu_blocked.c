@@ -330,6 +330,24 @@ TEST_F(blocked, after_unbind)
 	EXPECT_TRUE(pattern_is(self->p + WINDOW, BYTES, 60));
 }
 
+/* A transfer that has begun does not end in memory that was taken away. */
+TEST_F(blocked, unbind_in_flight)
+{
+	uint8_t before[BEFORE];
+	uint64_t address;
+	uint32_t id;
+
+	ASSERT_EQ(0, target_map(self, GUESTMEM_MAP_READ | GUESTMEM_MAP_WRITE,
+				&id, &address));
+	ASSERT_EQ(0, buffer_set(self, 61));
+	edu_start(self->edu, EDU_BUFFER, address, BYTES, EDU_TO_MEMORY);
+	ASSERT_EQ(0, device_unbind(self->address));
+	memcpy(before, self->p, LENGTH);
+	sleep_ms(300);
+	EXPECT_EQ(0, memcmp(before, self->p, LENGTH));
+	EXPECT_EQ(0, device_bind(self->address));
+}
+
 /* The log leaves faults out that come soon after others: up to three tries. */
 TEST_F_TIMEOUT(blocked, is_logged, 60)
 {

@@ -6,6 +6,7 @@
  * vivid, a camera without a device, maps one for the kernel and films into it.
  */
 #define _GNU_SOURCE
+#include <sys/syscall.h>
 #include <linux/videodev2.h>
 #include "kselftest_harness.h"
 #include "users.h"
@@ -142,6 +143,27 @@ TEST_F(importer, vgem)
 	EXPECT_EQ(0, region_revoke(self->u.s.control, self->u.fd));
 	EXPECT_EQ(-ENODEV, vgem_import(&self->u, &prime[2]));
 	result("dma-buf-import-vgem", "works: mapped for DMA, counted");
+}
+
+/* The importer alone has the region: the module stays. */
+TEST_F(importer, holds_the_module)
+{
+	struct drm_prime_handle prime;
+	struct counters now;
+	int card;
+
+	ASSERT_FD(&card, vgem_import(&self->u, &prime));
+	munmap(self->u.p, LENGTH);
+	close(self->u.fd);
+	ASSERT_EQ(0, counters_read(&now));
+	EXPECT_EQ(self->u.s.before.value[COUNTER_REGIONS] + 1,
+		  now.value[COUNTER_REGIONS]);
+	close(self->u.s.control);
+	EXPECT_EQ(-1, syscall(SYS_delete_module, "guestmem", O_NONBLOCK));
+	EXPECT_EQ(EAGAIN, errno);
+	close(card);
+	EXPECT_EQ(0, counters_settle(&self->u.s.before));
+	self->u.p = map_anonymous(LENGTH);
 }
 
 static int vivid_open(void)
