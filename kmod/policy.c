@@ -11,6 +11,7 @@
 #include <linux/panic.h>
 #include <linux/sched.h>
 #include <linux/security.h>
+#include <linux/slab.h>
 #include <linux/swiotlb.h>
 
 #include "compat.h"
@@ -27,7 +28,7 @@ static int guestmem_refuse(struct pci_dev *pdev, const char *why)
 /* Without translation the device reaches all memory. */
 static int guestmem_policy_noiommu(struct pci_dev *pdev)
 {
-	if (!guestmem_allow_unsafe_noiommu)
+	if (!READ_ONCE(guestmem_allow_unsafe_noiommu))
 		return guestmem_refuse(pdev, "no IOMMU translates for it");
 	if (!capable(CAP_SYS_RAWIO))
 		return guestmem_refuse(pdev, "CAP_SYS_RAWIO is needed without an IOMMU");
@@ -52,6 +53,24 @@ static bool guestmem_group_shared(struct iommu_group *group)
 	return count > 1;
 }
 
+/*
+ * Firmware may want a device to reach some memory at all times; the kernel has
+ * mapped it where the device finds it by its physical address.
+ */
+static bool guestmem_group_reaches_more(struct iommu_group *group)
+{
+	struct iommu_resv_region *resv, *next;
+	LIST_HEAD(regions);
+	bool found = iommu_get_group_resv_regions(group, &regions);
+
+	list_for_each_entry_safe(resv, next, &regions, list) {
+		found |= resv->type == IOMMU_RESV_DIRECT ||
+			 resv->type == IOMMU_RESV_DIRECT_RELAXABLE;
+		kfree(resv);
+	}
+	return found;
+}
+
 static int guestmem_policy_group(struct pci_dev *pdev,
 				 struct iommu_group *group, u32 *properties)
 {
@@ -64,12 +83,14 @@ static int guestmem_policy_group(struct pci_dev *pdev,
 	if (!group || !domain || !(domain->type & __IOMMU_DOMAIN_PAGING))
 		return guestmem_policy_noiommu(pdev);
 
+	if (guestmem_group_reaches_more(group))
+		return guestmem_refuse(pdev, "firmware has mapped memory for it");
 	*properties |= GUESTMEM_MAP_TRANSLATED;
 	if (!(domain->type & __IOMMU_DOMAIN_DMA_FQ))
 		*properties |= GUESTMEM_MAP_STRICT;
-	else if (!guestmem_allow_lazy_iommu)
+	else if (!READ_ONCE(guestmem_allow_lazy_iommu))
 		return guestmem_refuse(pdev, "its IOMMU is flushed lazily");
-	if (!guestmem_allow_unsafe_interrupts &&
+	if (!READ_ONCE(guestmem_allow_unsafe_interrupts) &&
 	    !guestmem_isolated_msi(dev, group))
 		return guestmem_refuse(pdev, "it could forge interrupts");
 	return 0;
@@ -164,7 +185,9 @@ int guestmem_policy_check_mapped(struct guestmem_dma *dma, u32 properties)
  * guestmem_policy_flush() - make the IOMMU forget what was unmapped
  * @dev: the device
  *
- * A lazily flushed one would let the device reach freed pages for some time.
+ * A lazily flushed one would let the device reach freed pages for some time. If
+ * the administrator makes it lazy at this very moment, it may: no lock is offered
+ * against that.
  */
 void guestmem_policy_flush(struct device *dev)
 {

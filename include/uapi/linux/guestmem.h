@@ -308,7 +308,8 @@ enum guestmem_map_flags {
  * enum guestmem_map_properties - bits of &guestmem_map.properties
  * @GUESTMEM_MAP_TRANSLATED: an IOMMU translates: the device reaches what is
  *	mapped for it and nothing else
- * @GUESTMEM_MAP_STRICT: the IOMMU forgets a map at GUESTMEM_UNMAP, not later
+ * @GUESTMEM_MAP_STRICT: the IOMMU's own way is to forget a map at
+ *	GUESTMEM_UNMAP, not later
  * @GUESTMEM_MAP_COHERENT: GUESTMEM_SYNC has nothing to do
  */
 enum guestmem_map_properties {
@@ -327,7 +328,7 @@ enum guestmem_map_properties {
  * @offset: Where in the region the range starts, page-aligned
  * @length: Length of the range, a multiple of the page size
  * @map_id: Output, names the map in the other ioctls on this file; never 0
- * @properties: Output, enum guestmem_map_properties
+ * @properties: Output, enum guestmem_map_properties, as it is now
  * @segments: Output, how many segments GUESTMEM_QUERY will tell
  * @reserved: Must be 0
  *
@@ -346,11 +347,13 @@ enum guestmem_map_properties {
  *  - EACCES: GUESTMEM_MAP_WRITE on a region made without GUESTMEM_PIN_WRITE, or
  *    through a read-only file descriptor
  *  - EPERM: by policy: no IOMMU translates for the device, its IOMMU is
- *    flushed lazily, it shares its IOMMU group, or it could forge interrupts.
- *    The kernel's log and the guestmem:guestmem_refuse trace event say which
+ *    flushed lazily, it shares its IOMMU group, firmware has mapped memory for
+ *    it, or it could forge interrupts. The kernel's log and the
+ *    guestmem:guestmem_refuse trace event say which
  *  - EOPNOTSUPP: the kernel would have to copy through a bounce buffer
  *  - ENODEV: the device has been unbound, or the region revoked
- *  - ENOSPC: the device's quota of maps is used up
+ *  - ENOSPC: the device's quota of maps is used up: module parameter max_maps, or
+ *    as many bytes as the machine has memory
  *  - ENOMEM: no memory, or no room in the IOMMU's address space
  *  - EIO: the IOMMU's driver failed
  */
