@@ -18,7 +18,12 @@ static int guestmem_device_open(struct inode *inode, struct file *file)
 		container_of(file->private_data, struct guestmem_device, misc);
 	int err = -EBUSY;
 
-	mutex_lock(&gdev->lock);
+	/*
+	 * All who open a misc device wait for this. Who has it locked has it
+	 * open, or is at its end.
+	 */
+	if (!mutex_trylock(&gdev->lock))
+		return -EBUSY;
 	if (!gdev->open)
 		err = guestmem_device_start(gdev);
 	if (!err) {
@@ -227,7 +232,7 @@ static int guestmem_ioctl_sync(struct guestmem_ucmd *ucmd)
 					   mapping->segs.start,
 					   mapping->segs.end);
 	if (!err)
-		guestmem_mapping_sync(gdev, mapping, cmd->offset, cmd->length,
+		guestmem_mapping_sync(mapping, cmd->offset, cmd->length,
 				      cmd->flags & GUESTMEM_SYNC_CPU);
 	mutex_unlock(&gdev->lock);
 	return err;

@@ -46,7 +46,7 @@ int guestmem_dma_map(struct guestmem_region *region, struct guestmem_dma *dma,
 						region->pages + first, npages,
 						0, npages << PAGE_SHIFT,
 						dma_get_max_seg_size(dma->dev),
-						GFP_KERNEL);
+						GFP_KERNEL_ACCOUNT);
 	if (err)
 		goto out;
 	err = dma_map_sgtable(dma->dev, &dma->sgt, dma->dir,

@@ -19,7 +19,7 @@ guestmem_dmabuf_map(struct dma_buf_attachment *attachment,
 
 	if (dir != DMA_TO_DEVICE && !guestmem_region_writable(attachment->dmabuf))
 		return ERR_PTR(-EACCES);
-	dma = kzalloc(sizeof(*dma), GFP_KERNEL);
+	dma = kzalloc(sizeof(*dma), GFP_KERNEL_ACCOUNT);
 	if (!dma)
 		return ERR_PTR(-ENOMEM);
 	dma->dev = attachment->dev;

@@ -126,6 +126,9 @@ struct guestmem_dma {
  * @name: name of the misc device
  * @nodename: path of the node below /dev
  * @node: in the list of all devices
+ * @dma_mask: what the device's limits were before, for its next driver
+ * @max_seg_size: the same
+ * @seg_boundary: the same
  * @lock: protects all below
  * @gone: it was unbound: @pdev is not ours any more
  * @open: there is an open file
@@ -142,6 +145,9 @@ struct guestmem_device {
 	char name[32];
 	char nodename[48];
 	struct list_head node;
+	u64 dma_mask;
+	unsigned int max_seg_size;
+	unsigned long seg_boundary;
 	struct mutex lock; /* see above */
 	bool gone;
 	bool open;
@@ -245,8 +251,7 @@ void guestmem_mapping_remove(struct guestmem_device *gdev,
 			     struct guestmem_mapping *mapping);
 void guestmem_mapping_remove_all(struct guestmem_device *gdev);
 void guestmem_mapping_put(struct guestmem_mapping *mapping);
-void guestmem_mapping_sync(struct guestmem_device *gdev,
-			   struct guestmem_mapping *mapping,
+void guestmem_mapping_sync(struct guestmem_mapping *mapping,
 			   u64 offset, u64 length, bool for_cpu);
 
 /* pci.c */

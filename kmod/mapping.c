@@ -3,6 +3,7 @@
  * Maps: a range of a region, for the DMA of a bound device.
  */
 #include <linux/dma-mapping.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "guestmem_private.h"
@@ -14,13 +15,27 @@ static int guestmem_mapping_set_mask(struct guestmem_device *gdev,
 {
 	u64 mask = DMA_BIT_MASK(cmd->address_bits ?: 64);
 
-	if (cmd->length - 1 > mask)
+	/*
+	 * Page 0 is never used. The kernel is not asked for what cannot be: after
+	 * that it takes all requests of that length for hopeless.
+	 */
+	if (cmd->length > mask - (PAGE_SIZE - 1))
 		return -ERANGE;
 	return dma_set_mask(&gdev->pdev->dev, mask) ? -ERANGE : 0;
 }
 
-static int guestmem_mapping_check_quota(const struct guestmem_device *gdev)
+/*
+ * A region may be mapped more than once, and is charged once: what maps cost the
+ * kernel (page tables of the IOMMU) is bounded here. No device needs to see more
+ * than all memory.
+ */
+static int guestmem_mapping_check_quota(const struct guestmem_device *gdev,
+					u64 length)
 {
+	u64 most = (u64)totalram_pages() << PAGE_SHIFT;
+
+	if (length > most || gdev->bytes > most - length)
+		return -ENOSPC;
 	return gdev->nmaps >= READ_ONCE(guestmem_max_maps) ? -ENOSPC : 0;
 }
 
@@ -130,7 +145,7 @@ int guestmem_mapping_new(struct guestmem_device *gdev, struct dma_buf *dmabuf,
 	int err;
 
 	err = guestmem_policy_check(gdev->pdev, &properties);
-	err = err ?: guestmem_mapping_check_quota(gdev);
+	err = err ?: guestmem_mapping_check_quota(gdev, cmd->length);
 	err = err ?: guestmem_mapping_set_mask(gdev, cmd);
 	if (err)
 		return err;
@@ -195,16 +210,14 @@ void guestmem_mapping_remove_all(struct guestmem_device *gdev)
 
 /**
  * guestmem_mapping_sync() - hand a range over to the CPU or to the device
- * @gdev: the device, locked
- * @mapping: one of its maps
+ * @mapping: the map; its device is locked
  * @offset: offset in the region where the range starts
  * @length: length of the range, which is in the map
  * @for_cpu: to the CPU, or to the device
  *
  * By pages: what is one segment for the device may be many in memory.
  */
-void guestmem_mapping_sync(struct guestmem_device *gdev,
-			   struct guestmem_mapping *mapping,
+void guestmem_mapping_sync(struct guestmem_mapping *mapping,
 			   u64 offset, u64 length, bool for_cpu)
 {
 	struct device *dev = mapping->dma.dev;
@@ -225,5 +238,6 @@ void guestmem_mapping_sync(struct guestmem_device *gdev,
 		else
 			dma_sync_single_for_device(dev, seg.address, PAGE_SIZE,
 						   mapping->dma.dir);
+		cond_resched();
 	}
 }

@@ -46,6 +46,23 @@ int guestmem_device_start(struct guestmem_device *gdev)
 	return pci_enable_device(gdev->pdev);
 }
 
+/*
+ * The device does nothing by itself any more. What cannot be reset is stopped by
+ * being no master of its bus alone. Its device_lock() is held.
+ */
+static void guestmem_device_quiesce(struct pci_dev *pdev)
+{
+	pci_clear_master(pdev);
+	/* One that was pulled out would be waited for. */
+	if (!pci_device_is_present(pdev))
+		return;
+	/* User space must not see, or disturb, its configuration meanwhile. */
+	pci_cfg_access_lock(pdev);
+	if (pci_reset_function_locked(pdev))
+		pci_dbg(pdev, "guestmem: no reset\n");
+	pci_cfg_access_unlock(pdev);
+}
+
 /**
  * guestmem_device_stop() - undo all that was done to a device for an open file
  * @gdev: the device, locked, and its device_lock() held
@@ -55,14 +72,9 @@ int guestmem_device_start(struct guestmem_device *gdev)
  */
 void guestmem_device_stop(struct guestmem_device *gdev)
 {
-	struct pci_dev *pdev = gdev->pdev;
-
-	pci_clear_master(pdev);
-	/* What cannot be reset is stopped by the line above alone. */
-	if (pci_reset_function_locked(pdev))
-		pci_dbg(pdev, "guestmem: no reset\n");
+	guestmem_device_quiesce(gdev->pdev);
 	guestmem_mapping_remove_all(gdev);
-	pci_disable_device(pdev);
+	pci_disable_device(gdev->pdev);
 }
 
 static struct guestmem_device *guestmem_device_new(struct pci_dev *pdev)
@@ -88,6 +100,32 @@ static struct guestmem_device *guestmem_device_new(struct pci_dev *pdev)
 	return gdev;
 }
 
+/*
+ * What a device can do by DMA is not known here: nothing is split that is
+ * contiguous, and each map says how far the device reaches.
+ */
+static int guestmem_limits_set(struct guestmem_device *gdev)
+{
+	struct device *dev = &gdev->pdev->dev;
+
+	gdev->dma_mask = dma_get_mask(dev);
+	gdev->max_seg_size = dma_get_max_seg_size(dev);
+	gdev->seg_boundary = dma_get_seg_boundary(dev);
+	dma_set_max_seg_size(dev, UINT_MAX);
+	dma_set_seg_boundary(dev, ULONG_MAX);
+	return dma_set_mask(dev, DMA_BIT_MASK(64));
+}
+
+/* They are the device's, not the driver's: the next one relies on them. */
+static void guestmem_limits_restore(struct guestmem_device *gdev)
+{
+	struct device *dev = &gdev->pdev->dev;
+
+	dma_set_max_seg_size(dev, gdev->max_seg_size);
+	dma_set_seg_boundary(dev, gdev->seg_boundary);
+	dma_set_mask(dev, gdev->dma_mask);
+}
+
 static int guestmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct guestmem_device *gdev;
@@ -96,29 +134,28 @@ static int guestmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	/* What is behind a bridge would be reached with it. */
 	if (pdev->hdr_type != PCI_HEADER_TYPE_NORMAL)
 		return -EINVAL;
-	/* Neither splits what is contiguous: no hardware is known by them. */
-	dma_set_max_seg_size(&pdev->dev, UINT_MAX);
-	dma_set_seg_boundary(&pdev->dev, ULONG_MAX);
-	err = dma_set_mask(&pdev->dev, DMA_BIT_MASK(64));
-	if (err)
-		return err;
-	/* Firmware or an earlier driver may have left it on. */
-	pci_clear_master(pdev);
-
 	gdev = guestmem_device_new(pdev);
 	if (!gdev)
 		return -ENOMEM;
+	err = guestmem_limits_set(gdev);
+	if (err)
+		goto err_limits;
+	/* Firmware or an earlier driver may have left it running. */
+	guestmem_device_quiesce(pdev);
 	err = misc_register(&gdev->misc);
-	if (err) {
-		guestmem_device_put(gdev);
-		return err;
-	}
+	if (err)
+		goto err_limits;
 	pci_set_drvdata(pdev, gdev);
 	mutex_lock(&guestmem_list_lock);
 	list_add_tail(&gdev->node, &guestmem_devices);
 	mutex_unlock(&guestmem_list_lock);
 	trace_guestmem_bind(pdev);
 	return 0;
+
+err_limits:
+	guestmem_limits_restore(gdev);
+	guestmem_device_put(gdev);
+	return err;
 }
 
 static void guestmem_remove(struct pci_dev *pdev)
@@ -135,11 +172,12 @@ static void guestmem_remove(struct pci_dev *pdev)
 		guestmem_device_stop(gdev);
 	gdev->gone = true;
 	mutex_unlock(&gdev->lock);
+	guestmem_limits_restore(gdev);
 	trace_guestmem_unbind(pdev);
 	guestmem_device_put(gdev);
 }
 
-/* No table: only a device that driver_override gives to it. */
+/* No table: no device is taken that the administrator has not named. */
 static struct pci_driver guestmem_pci_driver = {
 	.name = "guestmem",
 	.probe = guestmem_probe,

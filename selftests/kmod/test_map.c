@@ -8,6 +8,7 @@
  * memory; QEMU's does not.
  */
 #define _GNU_SOURCE
+#include <sys/sysinfo.h>
 #include "kselftest_harness.h"
 #include "bind.h"
 #include "session.h"
@@ -201,6 +202,9 @@ TEST_F(map, address_bits)
 		self->arg.address_bits = bad[i];
 		REFUSED(EINVAL);
 	}
+	/* So few that there is none for memory. */
+	self->arg.address_bits = 12;
+	REFUSED(ERANGE);
 	for (int i = 0; i < 5; i++) {
 		self->arg.address_bits = good[i];
 		ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_MAP,
@@ -293,6 +297,25 @@ TEST_F(map, quota)
 	REFUSED(ENOSPC);
 	EXPECT_EQ(0, parameter_set("max_maps", old));
 	EXPECT_EQ(0, map_add(self->s.device, self->fd, LENGTH, &id));
+}
+
+/* However often a region is mapped, a device has no more than all memory. */
+TEST_F(map, quota_of_bytes)
+{
+	uint64_t length;
+	struct sysinfo si;
+	uint32_t id = 0;
+
+	ASSERT_EQ(0, sysinfo(&si));
+	length = (uint64_t)si.totalram * si.mem_unit / 5 / HUGE * HUGE;
+	ASSERT_FD(&self->arg.fd, region_alloc(self->s.control, length));
+	self->arg.length = length;
+	for (int i = 0; i < 5; i++)
+		ASSERT_EQ(0, map_add(self->s.device, self->arg.fd, length,
+				     &id));
+	REFUSED(ENOSPC);
+	ASSERT_EQ(0, map_remove(self->s.device, id));
+	EXPECT_EQ(0, map_add(self->s.device, self->arg.fd, length, &id));
 }
 
 /* The map keeps the memory when nothing else does. */

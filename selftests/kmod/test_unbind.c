@@ -129,6 +129,30 @@ TEST_F(device, unbind_while_mapped)
 	munmap(p, LENGTH);
 }
 
+/* What a map asks for is no limit of the device's next driver. */
+TEST_F(device, limits_are_put_back)
+{
+	struct guestmem_map map = map_arg(self->fd, PAGE);
+	char path[ADDRESS_MAX + 64], bits[16];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/dma_mask_bits",
+		 self->address);
+	ASSERT_EQ(0, device_unbind(self->address));
+	ASSERT_EQ(0, file_read(path, bits, sizeof(bits)));
+	EXPECT_STREQ("32", bits);
+	ASSERT_EQ(0, device_bind(self->address));
+	close(self->s.device);
+	ASSERT_FD(&self->s.device, device_open());
+	map.address_bits = 24;
+	ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_MAP, &map));
+	ASSERT_EQ(0, file_read(path, bits, sizeof(bits)));
+	EXPECT_STREQ("24", bits);
+	ASSERT_EQ(0, device_unbind(self->address));
+	ASSERT_EQ(0, file_read(path, bits, sizeof(bits)));
+	EXPECT_STREQ("32", bits);
+	EXPECT_EQ(0, device_bind(self->address));
+}
+
 TEST_F(device, unbind_while_nobody_looks)
 {
 	close(self->s.device);
