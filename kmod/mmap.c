@@ -6,14 +6,14 @@
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
+#include <linux/sched.h>
 
 #include "compat.h"
 #include "guestmem_private.h"
 #include "trace.h"
 
-/* Pages that are mapped before somebody looks for a signal. */
-#define GUESTMEM_MMAP_BATCH	65536UL
+/* Pages that are mapped at a time. */
+#define GUESTMEM_MMAP_BATCH	16384UL
 /* How long mmap(2) may take from its last page to where it is found. */
 #define GUESTMEM_REVOKE_WAIT	HZ
 
@@ -38,25 +38,33 @@ static const struct vm_operations_struct guestmem_vm_ops = {
 	.fault = guestmem_vm_fault,
 };
 
+/* The lock is not held for as long as all of a large region takes. */
+static int guestmem_mmap_batch(struct guestmem_region *region,
+			       struct vm_area_struct *vma, unsigned long done,
+			       unsigned long n)
+{
+	int err = -ENODEV;
+
+	if (mutex_lock_killable(&region->lock))
+		return -EINTR;
+	if (!region->revoked)
+		err = vm_insert_pages(vma, vma->vm_start + (done << PAGE_SHIFT),
+				      region->pages + vma->vm_pgoff + done, &n);
+	mutex_unlock(&region->lock);
+	return err;
+}
+
 static int guestmem_mmap_pages(struct guestmem_region *region,
 			       struct vm_area_struct *vma)
 {
-	unsigned long total = vma_pages(vma), done = 0, batch, left;
+	unsigned long total = vma_pages(vma), done, batch;
 	int err;
 
-	if (region->revoked)
-		return -ENODEV;
-	while (done < total) {
-		if (fatal_signal_pending(current))
-			return -EINTR;
+	for (done = 0; done < total; done += batch) {
 		batch = min(total - done, GUESTMEM_MMAP_BATCH);
-		left = batch;
-		err = vm_insert_pages(vma, vma->vm_start + (done << PAGE_SHIFT),
-				      region->pages + vma->vm_pgoff + done,
-				      &left);
+		err = guestmem_mmap_batch(region, vma, done, batch);
 		if (err)
 			return err;
-		done += batch;
 		cond_resched();
 	}
 	return 0;
@@ -68,12 +76,12 @@ static int guestmem_mmap_pages(struct guestmem_region *region,
  * @vma: where; what is mapped on error is for the caller to unmap
  *
  * Return: 0; -ENODEV for pinned memory, which has a mapping, and for a revoked
- * region; -EINVAL if not shared or out of bounds; -ENOMEM; -EINTR.
+ * region; -EINVAL if not shared or out of bounds; -EACCES for writing to a region
+ * that is read-only; -ENOMEM; -EINTR.
  */
 int guestmem_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 {
 	struct guestmem_region *region = dmabuf->priv;
-	int err;
 
 	if (region->kind != GUESTMEM_REGION_ALLOC)
 		return -ENODEV;
@@ -84,6 +92,13 @@ int guestmem_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	    vma_pages(vma) > region->npages - vma->vm_pgoff)
 		return -EINVAL;
 
+	/* The mapping may be of another file: of a driver that has imported it. */
+	if (!guestmem_region_writable(dmabuf)) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EACCES;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+
 	/*
 	 * A child must not go on writing to the memory of a guest that is no
 	 * more its own. VM_MIXEDMAP is for faults, which may not set it.
@@ -92,11 +107,7 @@ int guestmem_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	vma->vm_ops = &guestmem_vm_ops;
 	vma->vm_private_data = dmabuf;
 
-	if (mutex_lock_killable(&region->lock))
-		return -EINTR;
-	err = guestmem_mmap_pages(region, vma);
-	mutex_unlock(&region->lock);
-	return err;
+	return guestmem_mmap_pages(region, vma);
 }
 
 static bool guestmem_is_mapped(const struct guestmem_region *region)
