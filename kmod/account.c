@@ -16,13 +16,12 @@ static int guestmem_charge_user(struct user_struct *user, unsigned long npages)
 	unsigned long limit = rlimit(RLIMIT_MEMLOCK) >> PAGE_SHIFT;
 	unsigned long now, then;
 
-	if (capable(CAP_IPC_LOCK)) {
-		atomic_long_add(npages, &user->locked_vm);
-		return 0;
-	}
 	now = atomic_long_read(&user->locked_vm);
 	do {
-		if (check_add_overflow(now, npages, &then) || then > limit)
+		if (check_add_overflow(now, npages, &then))
+			return -ENOMEM;
+		/* Asked only if it matters: a refusal is logged. */
+		if (then > limit && !capable(CAP_IPC_LOCK))
 			return -ENOMEM;
 	} while (!atomic_long_try_cmpxchg(&user->locked_vm, &now, then));
 	return 0;

@@ -30,7 +30,7 @@ u64 guestmem_page_sizes(void)
 static struct page *guestmem_block_alloc(int node, unsigned int order,
 					 bool must)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
+	gfp_t gfp = GFP_USER | __GFP_ACCOUNT | __GFP_ZERO | __GFP_NOWARN;
 
 	gfp |= must ? __GFP_RETRY_MAYFAIL : __GFP_NORETRY;
 	if (order)

@@ -78,7 +78,16 @@ int guestmem_pages_pin(struct guestmem_region *region, unsigned long address)
 			err = guestmem_pin_range(region, address, 0);
 		}
 	}
-	return err == -ERESTARTSYS || err == -EAGAIN ? -EINTR : err;
+	switch (err) {
+	case 0:
+	case -ENOMEM:
+	case -EINTR:
+	case -EOPNOTSUPP:
+		return err;
+	default:
+		/* Memory of a device, of which there are several kinds. */
+		return fatal_signal_pending(current) ? -EINTR : -EFAULT;
+	}
 }
 
 /**
