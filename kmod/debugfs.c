@@ -75,14 +75,18 @@ static int guestmem_regions_show(struct seq_file *m, void *unused)
 
 	seq_puts(m, "kind  bytes granule node access  maps revoked pid comm\n");
 	mutex_lock(&guestmem_list_lock);
-	list_for_each_entry(region, &guestmem_regions, node)
-		seq_printf(m, "%-5s %llu %llu %d %s %u %d %d %s\n",
+	list_for_each_entry(region, &guestmem_regions, node) {
+		seq_printf(m, "%-5s %llu %llu %d %s %u %d %d ",
 			   region->kind == GUESTMEM_REGION_ALLOC ? "alloc" :
 								   "pin",
 			   (u64)region->npages << PAGE_SHIFT, region->granule,
 			   region->nid, region->writable ? "rw" : "ro",
 			   READ_ONCE(region->maps), READ_ONCE(region->revoked),
-			   region->pid, region->comm);
+			   region->pid);
+		/* A task can call itself anything. */
+		seq_escape(m, region->comm, " \n\t\\");
+		seq_putc(m, '\n');
+	}
 	mutex_unlock(&guestmem_list_lock);
 	return 0;
 }
