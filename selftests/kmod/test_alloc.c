@@ -157,7 +157,7 @@ TEST_F(alloc, no_memory)
 }
 
 /* Value of a line of /proc/vmstat. */
-static long long vmstat(const char *name)
+static long long vmstat_value(const char *name)
 {
 	long long value = -1, n;
 	char key[64];
@@ -176,7 +176,7 @@ static long long vmstat(const char *name)
 TEST_F(alloc, nobody_is_killed)
 {
 	const uint64_t length = 1000 * mem_total() / PAGE * PAGE;
-	long long before = vmstat("oom_kill");
+	long long before = vmstat_value("oom_kill");
 	struct guestmem_pin pin;
 	void *p = map_anonymous(PAGE);
 
@@ -187,7 +187,7 @@ TEST_F(alloc, nobody_is_killed)
 	REFUSED(ENOMEM);
 	pin = pin_arg(p, self->arg.length);
 	EXPECT_REFUSED(ENOMEM, self->s.control, GUESTMEM_PIN, &pin);
-	EXPECT_EQ(before, vmstat("oom_kill"));
+	EXPECT_EQ(before, vmstat_value("oom_kill"));
 	munmap(p, PAGE);
 }
 

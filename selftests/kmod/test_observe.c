@@ -47,7 +47,7 @@ static void file_all(const char *path, char *text, size_t size)
 }
 
 /* What fdinfo says of a file descriptor behind "guestmem-NAME:", or -1. */
-static long long fdinfo(int fd, const char *name)
+static long long fdinfo_value(int fd, const char *name)
 {
 	char path[64], text[4096], key[64], *at;
 
@@ -60,15 +60,15 @@ static long long fdinfo(int fd, const char *name)
 
 TEST_F(observe, fdinfo_of_control)
 {
-	EXPECT_EQ(1, fdinfo(self->s.control, "regions"));
-	EXPECT_EQ(LENGTH, fdinfo(self->s.control, "bytes"));
+	EXPECT_EQ(1, fdinfo_value(self->s.control, "regions"));
+	EXPECT_EQ(LENGTH, fdinfo_value(self->s.control, "bytes"));
 	/* A revoked region is one still, and has no memory. */
 	ASSERT_EQ(0, region_revoke(self->s.control, self->fd));
-	EXPECT_EQ(1, fdinfo(self->s.control, "regions"));
-	EXPECT_EQ(0, fdinfo(self->s.control, "bytes"));
+	EXPECT_EQ(1, fdinfo_value(self->s.control, "regions"));
+	EXPECT_EQ(0, fdinfo_value(self->s.control, "bytes"));
 	close(self->fd);
-	EXPECT_EQ(0, fdinfo(self->s.control, "regions"));
-	EXPECT_EQ(0, fdinfo(self->s.control, "bytes"));
+	EXPECT_EQ(0, fdinfo_value(self->s.control, "regions"));
+	EXPECT_EQ(0, fdinfo_value(self->s.control, "bytes"));
 }
 
 TEST_F(observe, fdinfo_of_device)
@@ -80,17 +80,17 @@ TEST_F(observe, fdinfo_of_device)
 	file_all(path, text, sizeof(text));
 	snprintf(line, sizeof(line), "guestmem-device:\t%s\n", self->address);
 	EXPECT_NE(NULL, strstr(text, line));
-	EXPECT_EQ(0, fdinfo(self->s.device, "maps"));
+	EXPECT_EQ(0, fdinfo_value(self->s.device, "maps"));
 	ASSERT_EQ(0, map_add(self->s.device, self->fd, LENGTH, &id));
-	EXPECT_EQ(1, fdinfo(self->s.device, "maps"));
-	EXPECT_EQ(LENGTH, fdinfo(self->s.device, "bytes"));
-	EXPECT_EQ(1, fdinfo(self->s.device, "segments"));
+	EXPECT_EQ(1, fdinfo_value(self->s.device, "maps"));
+	EXPECT_EQ(LENGTH, fdinfo_value(self->s.device, "bytes"));
+	EXPECT_EQ(1, fdinfo_value(self->s.device, "segments"));
 	ASSERT_EQ(0, map_remove(self->s.device, id));
-	EXPECT_EQ(0, fdinfo(self->s.device, "bytes"));
-	EXPECT_EQ(0, fdinfo(self->s.device, "segments"));
-	EXPECT_EQ(0, fdinfo(self->s.device, "gone"));
+	EXPECT_EQ(0, fdinfo_value(self->s.device, "bytes"));
+	EXPECT_EQ(0, fdinfo_value(self->s.device, "segments"));
+	EXPECT_EQ(0, fdinfo_value(self->s.device, "gone"));
 	ASSERT_EQ(0, device_unbind(self->address));
-	EXPECT_EQ(1, fdinfo(self->s.device, "gone"));
+	EXPECT_EQ(1, fdinfo_value(self->s.device, "gone"));
 	EXPECT_EQ(0, device_bind(self->address));
 }
 
