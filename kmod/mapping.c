@@ -19,7 +19,7 @@ static int guestmem_mapping_set_mask(struct guestmem_device *gdev,
 	 * Page 0 is never used. The kernel is not asked for what cannot be: after
 	 * that it takes all requests of that length for hopeless.
 	 */
-	if (cmd->length > mask - (PAGE_SIZE - 1))
+	if (mask < PAGE_SIZE || cmd->length > mask - (PAGE_SIZE - 1))
 		return -ERANGE;
 	return dma_set_mask(&gdev->pdev->dev, mask) ? -ERANGE : 0;
 }

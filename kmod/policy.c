@@ -57,18 +57,23 @@ static bool guestmem_group_shared(struct iommu_group *group)
  * Firmware may want a device to reach some memory at all times; the kernel has
  * mapped it where the device finds it by its physical address.
  */
-static bool guestmem_group_reaches_more(struct iommu_group *group)
+static int guestmem_policy_firmware(struct pci_dev *pdev,
+				    struct iommu_group *group)
 {
 	struct iommu_resv_region *resv, *next;
 	LIST_HEAD(regions);
-	bool found = iommu_get_group_resv_regions(group, &regions);
+	bool found = false;
+	int err;
 
+	err = iommu_get_group_resv_regions(group, &regions);
 	list_for_each_entry_safe(resv, next, &regions, list) {
 		found |= resv->type == IOMMU_RESV_DIRECT ||
 			 resv->type == IOMMU_RESV_DIRECT_RELAXABLE;
 		kfree(resv);
 	}
-	return found;
+	if (found)
+		err = guestmem_refuse(pdev, "firmware has mapped memory for it");
+	return err;
 }
 
 static int guestmem_policy_group(struct pci_dev *pdev,
@@ -76,6 +81,7 @@ static int guestmem_policy_group(struct pci_dev *pdev,
 {
 	struct device *dev = &pdev->dev;
 	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	int err;
 
 	/* The other device could use the maps, whatever is allowed. */
 	if (group && guestmem_group_shared(group))
@@ -83,8 +89,9 @@ static int guestmem_policy_group(struct pci_dev *pdev,
 	if (!group || !domain || !(domain->type & __IOMMU_DOMAIN_PAGING))
 		return guestmem_policy_noiommu(pdev);
 
-	if (guestmem_group_reaches_more(group))
-		return guestmem_refuse(pdev, "firmware has mapped memory for it");
+	err = guestmem_policy_firmware(pdev, group);
+	if (err)
+		return err;
 	*properties |= GUESTMEM_MAP_TRANSLATED;
 	if (!(domain->type & __IOMMU_DOMAIN_DMA_FQ))
 		*properties |= GUESTMEM_MAP_STRICT;
