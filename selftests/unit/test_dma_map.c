@@ -84,6 +84,12 @@ TEST_F(dma_map, a_part_of_a_region)
 	EXPECT_FAIL_KIND(gm_dma_address(d, gm_gpa(BARE_GPA + 16), 8,
 					GM_PERM_READ, &a),
 			 EACCES, GM_ERR_PERMISSION);
+	/* The range is the map's, not the region's. */
+	EXPECT_EQ(0, gm_dma_map_sync(m, gm_roff(16), 8, GM_DMA_FOR_CPU));
+	EXPECT_FAIL_KIND(gm_dma_map_sync(m, gm_roff(15), 1, GM_DMA_FOR_CPU),
+			 ERANGE, GM_ERR_OUT_OF_BOUNDS);
+	EXPECT_FAIL_KIND(gm_dma_map_sync(m, gm_roff(23), 2, GM_DMA_FOR_CPU),
+			 ERANGE, GM_ERR_OUT_OF_BOUNDS);
 	gm_dma_put(d);
 	gm_dma_map_put(m);
 }
