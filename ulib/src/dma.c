@@ -177,11 +177,8 @@ int gm_dma_extract(const struct gm_dma *d, struct gm_iov_cursor *c,
 	while (gm_iov_current(&at, max - l.bytes, &r)) {
 		uint64_t before = l.bytes;
 
-		if (gm_iov_wrapped(&at)) {
-			if (l.count == l.room)
-				break;
+		if (gm_iov_wrapped(&at))
 			return gm_iov_wrap_error(&at);
-		}
 		ret = list_add_range(&l, d, gm_gpa_raw(r.gpa), r.len, perm);
 		if (ret)
 			return ret;

@@ -51,8 +51,7 @@ static int check_maps(const struct gm_dma *d)
 		struct gm_region *there = gm_map_find(d->map,
 						      gm_region_start(r));
 
-		if (!there || there->ext.base != r->ext.base ||
-		    gm_region_root(there) != gm_region_root(r))
+		if (!there || gm_region_root(there) != gm_region_root(r))
 			return gm_error_set(-ENOENT, GM_ERR_NO_REGION,
 					    r->ext.base, r->ext.len);
 		base = map_base(d->maps[i]);
