@@ -84,7 +84,7 @@ static int guestmem_regions_show(struct seq_file *m, void *unused)
 			   READ_ONCE(region->maps), READ_ONCE(region->revoked),
 			   region->pid);
 		/* A task can call itself anything. */
-		seq_escape(m, region->comm, " \n\t\\");
+		seq_escape(m, region->comm, "\n\t\\ ");
 		seq_putc(m, '\n');
 	}
 	mutex_unlock(&guestmem_list_lock);
