@@ -145,6 +145,49 @@ TEST_F(importer, vgem)
 	result("dma-buf-import-vgem", "works: mapped for DMA, counted");
 }
 
+/*
+ * The driver's own mapping of what it has imported: the kernel gives each object
+ * a number of pages somewhere behind 4 GiB of the driver's file. MAP_FAILED with
+ * errno if it has none that can be mapped so.
+ */
+static uint8_t *vgem_map(int card, int prot)
+{
+	const off_t start = INT64_C(1) << 32;
+	uint8_t *p = MAP_FAILED;
+
+	for (int i = 0; p == MAP_FAILED && errno != EACCES && i < 16; i++)
+		p = mmap(NULL, PAGE, prot, MAP_SHARED, card, start + i * PAGE);
+	return p;
+}
+
+/* The file that is mapped is the driver's, and open for writing. */
+TEST_F(importer, vgem_read_only)
+{
+	struct drm_prime_handle prime;
+	struct users u = self->u;
+	uint8_t *p;
+	int card;
+
+	ASSERT_FD(&u.fd, region_alloc_read_only(u.s.control, PAGE));
+	card = vgem_import(&u, &prime);
+	if (kernel_before(6, 16)) {
+		EXPECT_EQ(-EACCES, card);
+		return;
+	}
+	ASSERT_LE(0, card);
+	errno = 0;
+	EXPECT_EQ(MAP_FAILED, vgem_map(card, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	errno = 0;
+	p = vgem_map(card, PROT_READ);
+	ASSERT_NE(MAP_FAILED, p);
+	EXPECT_EQ(0, p[0]);
+	EXPECT_EQ(-1, mprotect(p, PAGE, PROT_READ | PROT_WRITE));
+	EXPECT_EQ(EACCES, errno);
+	munmap(p, PAGE);
+	close(card);
+}
+
 /* The importer alone has the region: the module stays. */
 TEST_F(importer, holds_the_module)
 {
