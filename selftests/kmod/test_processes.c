@@ -79,9 +79,9 @@ static int drive(int device, int fd, const char *address)
 	};
 
 	if (map.edu == MAP_FAILED || map_low(device, fd, &map.id))
-		return 1;
+		return 200;
 	close(fd);
-	return edu_copy(&map, 100, HUGE + 7, EDU_BYTES) ? 2 : 0;
+	return -edu_copy(&map, 100, HUGE + 7, EDU_BYTES);
 }
 
 TEST_F(processes, one_drives_for_the_other)
