@@ -4,6 +4,8 @@
 # build-module.sh KERNEL: build the module for a kernel in $GM_BUILD/kernels
 # (fetched if need be) as $GM_BUILD/kmod/KERNEL/kmod/guestmem.ko.
 set -eu
+# The make that calls this has its own jobs.
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL
 
 name=${1:?usage: build-module.sh KERNEL}
 : "${GM_SRC:?}" "${GM_BUILD:?}"

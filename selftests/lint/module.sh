@@ -16,7 +16,7 @@ mkdir -p "$dir"
 # The KUnit tests, too: a kernel without KUnit has all but the functions.
 export CONFIG_GUESTMEM_KUNIT_TEST=m KBUILD_MODPOST_WARN=1
 # The make that runs this has its own jobs.
-unset MAKEFLAGS MFLAGS MAKELEVEL
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL
 status=0
 make -j"$(nproc)" --no-print-directory -C "${GM_SRC:?}/kmod" O="$GM_BUILD" M="$dir" \
 	KDIR="$kdir" W=1 C=2 modules > "$dir/log" 2>&1 || status=$?

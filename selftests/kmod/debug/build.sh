@@ -14,6 +14,8 @@
 # Safe when several call it at the same time. Takes eight minutes of two CPUs,
 # less where ccache is installed and knows it all; no time when it is there.
 set -euo pipefail
+# The O= of the make that calls this is not the kernel's.
+unset MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${1:-${GM_BUILD:?}/kernels/debug}
@@ -86,6 +88,7 @@ check_config()
 {
 	local line dropped=
 
+	[ -e "$tmp/kdir/.config" ] || die "kconfig has made no .config"
 	while read -r line; do
 		case $line in
 		CONFIG_*)
