@@ -12,6 +12,9 @@
 struct gm_file {
 	int fd;
 	uint32_t refs;
+	dev_t dev;
+	ino_t ino;
+	mode_t mode;
 };
 
 int gm_file_new(int fd, struct gm_file **out)
@@ -26,6 +29,9 @@ int gm_file_new(int fd, struct gm_file **out)
 		return gm_error_memory(sizeof(*f));
 	f->fd = fd;
 	f->refs = 1;
+	f->dev = st.st_dev;
+	f->ino = st.st_ino;
+	f->mode = st.st_mode;
 	*out = f;
 	return 0;
 }
@@ -50,16 +56,21 @@ int gm_file_fd(const struct gm_file *f)
 	return f->fd;
 }
 
+static bool is_same_file(const struct gm_file *a, const struct gm_file *b)
+{
+	return a->dev == b->dev && a->ino == b->ino;
+}
+
+bool gm_file_is_same_memory(const struct gm_file *a, const struct gm_file *b)
+{
+	/* Each mapping of a device may be memory of its own, as of /dev/zero. */
+	return is_same_file(a, b) && !S_ISCHR(a->mode);
+}
+
 bool gm_regions_share_file(const struct gm_region *a,
 			   const struct gm_region *b)
 {
-	struct stat sa, sb;
-
-	if (!a->file || !b->file)
-		return false;
-	if (a->file != b->file &&
-	    (fstat(a->file->fd, &sa) || fstat(b->file->fd, &sb) ||
-	     sa.st_dev != sb.st_dev || sa.st_ino != sb.st_ino))
+	if (!a->file || !b->file || !is_same_file(a->file, b->file))
 		return false;
 	/* One starts in the other. By subtraction: the ends may not fit. */
 	return a->file_off - b->file_off < b->ext.len ||

@@ -2,19 +2,22 @@
 /*
  * hold.c - who wants memory to stay, and memory that is given back.
  *
- * Holds come and go with maps for devices: seldom. So one lock for all regions
- * will do. Discards have it for reading: they run at once, but a hold comes
- * before or after one, never in between.
+ * Holds come and go with maps for devices: seldom. So one lock and one list will
+ * do: regions that have the same memory find each other's holds. Discards have
+ * the lock for reading: they run at once, but a hold comes before or after one,
+ * never in between.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "internal.h"
 
 struct gm_hold {
 	struct gm_region *region;	/* the root: with the memory */
 	struct gm_hold *next;
+	struct gm_hold **at;		/* what points here */
 	uint64_t off;
 	uint64_t len;
 	uint32_t what;
@@ -22,6 +25,7 @@ struct gm_hold {
 };
 
 static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+static struct gm_hold *holds;
 
 static int check_range(const struct gm_region *r, uint64_t off, uint64_t len)
 {
@@ -57,8 +61,11 @@ int gm_region_hold(struct gm_region *r, gm_roff_t off, gm_size_t len,
 	h->what = what;
 	gm_name_copy(h->holder, holder);
 	pthread_rwlock_wrlock(&lock);
-	h->next = h->region->holds;
-	h->region->holds = h;
+	h->next = holds;
+	h->at = &holds;
+	if (holds)
+		holds->at = &h->next;
+	holds = h;
 	pthread_rwlock_unlock(&lock);
 	*out = h;
 	return 0;
@@ -66,14 +73,12 @@ int gm_region_hold(struct gm_region *r, gm_roff_t off, gm_size_t len,
 
 void gm_hold_end(struct gm_hold *h)
 {
-	struct gm_hold **at;
-
 	if (!h)
 		return;
 	pthread_rwlock_wrlock(&lock);
-	for (at = &h->region->holds; *at != h;)
-		at = &(*at)->next;
-	*at = h->next;
+	*h->at = h->next;
+	if (h->next)
+		h->next->at = h->at;
 	pthread_rwlock_unlock(&lock);
 	gm_region_put(h->region);
 	free(h);
@@ -85,17 +90,60 @@ static bool intersect(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
 	return b_len && (a - b < b_len || b - a < a_len);
 }
 
+/* What it does to a file's memory, it does for all who have mapped that. */
+static bool is_shared(const struct gm_region *root)
+{
+	return root->file && (root->flags & MAP_TYPE) != MAP_PRIVATE;
+}
+
+/*
+ * Does a hold concern bytes [off, off + len) of @root? @shift is what makes
+ * offsets in @root of those in the region that is held.
+ */
+static bool meets(const struct gm_hold *h, const struct gm_region *root,
+		  uint64_t off, uint64_t len, uint64_t *shift)
+{
+	const struct gm_region *r = h->region;
+
+	*shift = 0;
+	if (r == root)
+		return intersect(h->off, h->len, off, len);
+	*shift = r->file_off - root->file_off;
+	if (is_shared(r) && is_shared(root) &&
+	    gm_file_is_same_memory(r->file, root->file) &&
+	    intersect(h->off + *shift, h->len, off, len))
+		return true;
+	/* A region over a part of another one's mapping. */
+	*shift = (uintptr_t)r->ext.host - (uintptr_t)root->ext.host;
+	return r->ext.host && root->ext.host &&
+	       intersect(h->off + *shift, h->len, off, len);
+}
+
+static int held_error(const struct gm_hold *h, uint64_t shift)
+{
+	/* Bytes that are before the region that was asked about. */
+	uint64_t before = (int64_t)shift < 0 ? -shift : 0;
+	uint64_t cut = before > h->off ? before - h->off : 0;
+
+	return gm_error_set_name(-EBUSY, GM_ERR_HELD, h->off + cut + shift,
+				 h->len - cut, h->holder);
+}
+
 /* Under the lock. */
 static int check_held(const struct gm_region *root, uint64_t off, uint64_t len,
 		      uint32_t what)
 {
 	const struct gm_hold *h;
+	uint64_t shift;
 
-	for (h = root->holds; h; h = h->next) {
-		if ((h->what & what & GM_HOLD_REMOVE) ||
-		    ((h->what & what) && intersect(h->off, h->len, off, len)))
-			return gm_error_set_name(-EBUSY, GM_ERR_HELD, h->off,
-						 h->len, h->holder);
+	for (h = holds; h; h = h->next) {
+		uint32_t both = h->what & what;
+
+		if ((both & GM_HOLD_REMOVE) && h->region == root)
+			return held_error(h, 0);
+		if ((both & GM_HOLD_DISCARD) &&
+		    meets(h, root, off, len, &shift))
+			return held_error(h, shift);
 	}
 	return 0;
 }
@@ -147,7 +195,8 @@ int gm_region_discard(struct gm_region *r, gm_roff_t roff, gm_size_t len)
 	if (ret)
 		return ret;
 	pthread_rwlock_rdlock(&lock);
-	ret = check_held(root, off, len, GM_HOLD_DISCARD);
+	/* Of whole pages: others may have more of the last one. */
+	ret = check_held(root, off, n, GM_HOLD_DISCARD);
 	if (!ret)
 		ret = gm_os_discard(m, off, n);
 	pthread_rwlock_unlock(&lock);

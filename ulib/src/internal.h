@@ -89,6 +89,11 @@ static inline struct gm_region *gm_region_root(struct gm_region *r)
 	return r->base ? r->base : r;
 }
 
+/* --- file.c --- */
+
+/* Do shared mappings of both have the same memory, where offsets are equal? */
+bool gm_file_is_same_memory(const struct gm_file *a, const struct gm_file *b);
+
 /* --- mmap.c and its helpers --- */
 
 /* A mapping in the making, and what a region keeps to undo it. */

@@ -7,6 +7,10 @@
  * then nobody can discard it or remove its region from a map by mistake, and
  * the error names the holder. Maps of dma.h hold by themselves.
  *
+ * What is held is memory, by whatever region it is discarded: also by another one
+ * that shares the file, or that lies over the same host addresses. Removal from
+ * a map is of one region: others of the same memory may go.
+ *
  * All functions may run at once, in any thread.
  */
 #ifndef GUESTMEM_HOLD_H
@@ -16,8 +20,10 @@
 
 GM_BEGIN_DECLS
 
+struct gm_hold;
+
 /* What a hold forbids */
-#define GM_HOLD_DISCARD (1u << 0)	/* gm_region_discard() in its range */
+#define GM_HOLD_DISCARD (1u << 0)	/* gm_region_discard() of its memory */
 #define GM_HOLD_REMOVE (1u << 1)	/* gm_map_remove() of its region */
 
 /**
@@ -58,7 +64,8 @@ GM_API void gm_hold_end(struct gm_hold *h);
  * For programs that discard memory of their own, or take it from the guest,
  * with means of their own.
  *
- * Return: 0; -EBUSY (GM_ERR_HELD) with the range and name of a holder.
+ * Return: 0; -EBUSY (GM_ERR_HELD) with the range, as offsets in @r, and name of a
+ * holder.
  */
 GM_API int gm_region_check_held(const struct gm_region *r, gm_roff_t off,
 				gm_size_t len, uint32_t what);

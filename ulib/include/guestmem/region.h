@@ -19,7 +19,6 @@
 GM_BEGIN_DECLS
 
 struct gm_file;
-struct gm_hold;
 
 /**
  * struct gm_extent - what an access needs to know of a region
@@ -87,7 +86,6 @@ enum gm_tristate {
  * @file: file behind it, or NULL
  * @file_off: offset in @file of its first byte
  * @priv: for @ops
- * @holds: who wants its memory to stay (see hold.h)
  * @base: the region whose memory it is; NULL: its own
  * @reserved: zero
  *
@@ -106,9 +104,8 @@ struct gm_region {
 	struct gm_file *file;
 	uint64_t file_off;
 	void *priv;
-	struct gm_hold *holds;
 	struct gm_region *base;
-	uint64_t reserved[2];
+	uint64_t reserved[3];
 };
 
 GM_STATIC_ASSERT(offsetof(struct gm_region, ops) == 32, "ABI");
