@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* gm-test: tsan */
 /*
  * test_hold_memory.c - a hold is of memory, whatever regions have it: of one file,
- * or over the same host addresses. One region alone: test_hold.c.
+ * or over the same host addresses. And a hold comes, however much is discarded.
+ * One region alone: test_hold.c.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -245,6 +248,57 @@ TEST(on_demand_regions_are_apart)
 	gm_hold_end(h);
 	gm_region_put(&b.r);
 	gm_region_put(&a.r);
+}
+
+/* A balloon whose guest never stops: one discard or other is always under way. */
+#define THREADS 8
+#define BALLOON (UINT64_C(16) << 20)
+
+struct balloon {
+	struct gm_region *r;
+	uint64_t left;		/* discards to do, of all threads */
+	int failed;
+};
+
+static void *discard_again_and_again(void *arg)
+{
+	struct balloon *b = arg;
+
+	while ((int64_t)__atomic_fetch_sub(&b->left, 1, __ATOMIC_RELAXED) > 0)
+		if (gm_region_discard(b->r, gm_roff(0), BALLOON))
+			__atomic_store_n(&b->failed, 1, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+TEST(discards_do_not_keep_a_hold_waiting)
+{
+	const uint64_t all = 1000000;
+	struct balloon b = { .left = all };
+	pthread_t threads[THREADS];
+	struct gm_region *other;
+	struct gm_hold *h;
+	int64_t left;
+
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), BALLOON, NULL, &b.r));
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), PAGE, NULL, &other));
+	for (int i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL,
+					    discard_again_and_again, &b));
+	while (__atomic_load_n(&b.left, __ATOMIC_RELAXED) == all)
+		usleep(1000);
+	for (int i = 0; i < 20; i++) {
+		ASSERT_OK(gm_region_hold(other, gm_roff(0), PAGE,
+					 GM_HOLD_DISCARD, "device", &h));
+		gm_hold_end(h);
+	}
+	/* It came while they had work left, and not when they had none. */
+	left = (int64_t)__atomic_exchange_n(&b.left, 0, __ATOMIC_RELAXED);
+	EXPECT_LT(0, left);
+	for (int i = 0; i < THREADS; i++)
+		ASSERT_EQ(0, pthread_join(threads[i], NULL));
+	EXPECT_EQ(0, b.failed);
+	gm_region_put(other);
+	gm_region_put(b.r);
 }
 
 TEST_HARNESS_MAIN

@@ -37,7 +37,7 @@ struct gm_hold;
  * @out: the hold, for gm_hold_end()
  *
  * Any number of holds may be on the same bytes. It waits for discards that are
- * under way.
+ * under way, and those that come later wait for it.
  *
  * Return: 0; -EINVAL (GM_ERR_ZERO_LENGTH), (GM_ERR_SIZE) @what; -EOVERFLOW
  * (GM_ERR_OVERFLOW), -ERANGE (GM_ERR_OUT_OF_BOUNDS) the range; -ENOMEM
