@@ -70,6 +70,9 @@ int64_t gm_io_check(int64_t done, uint64_t max);
 uint64_t gm_os_page_size(void);
 const char *gm_os_strerror(int err);
 
+/* Tells this process from its parents. */
+uint32_t gm_os_process(void);
+
 /* A full barrier on every thread of the process; false: not to be had. */
 bool gm_os_barrier_register(void);
 void gm_os_barrier_all_threads(void);
@@ -109,6 +112,7 @@ struct gm_mapping {
 	uint64_t file_off;
 	enum gm_tristate hugetlbfs;
 	uint32_t watch;		/* slot of fault.c, plus 1; 0: none */
+	uint32_t process;	/* that alone has it; 0: forked children, too */
 };
 
 /* The mapping of a region that the library mapped, else NULL. */

@@ -27,7 +27,9 @@ struct mapping {
 	struct gm_kmod_device *device;
 	uint32_t id;
 	uint32_t properties;
+	uint32_t process;	/* whose it is */
 	uint64_t file_off;	/* of the region's first byte */
+	struct gm_hold *hold;
 };
 
 static int no_device(int err, const char *name)
@@ -151,19 +153,29 @@ static int mapping_sync(void *ctx, uint64_t off, uint64_t len,
 				       m->device->name) : 0;
 }
 
-static void unmap(const struct gm_kmod_device *d, uint32_t id)
+/*
+ * Does the device not reach the memory any more? It may have been unbound
+ * (ENODEV), or the map be gone; all else, such as a jail that refuses the call,
+ * leaves it there.
+ */
+static bool unmap(const struct gm_kmod_device *d, uint32_t id)
 {
 	struct guestmem_unmap arg = { .size = sizeof(arg), .map_id = id };
+	int ret = gm_kmod_ioctl(fd_of(d), GUESTMEM_UNMAP, &arg);
 
-	/* ENODEV: the device was unbound, and is unmapped. */
-	gm_kmod_ioctl(fd_of(d), GUESTMEM_UNMAP, &arg);
+	return !ret || ret == -ENODEV || ret == -ENOENT;
 }
 
+/*
+ * In a forked child the map is the parent's: they share the open file. A hold
+ * that stays keeps the region, so that its memory is never somebody else's.
+ */
 static void mapping_release(void *ctx)
 {
 	struct mapping *m = ctx;
 
-	unmap(m->device, m->id);
+	if (m->process != gm_os_process() || unmap(m->device, m->id))
+		gm_hold_end(m->hold);
 	gm_kmod_device_put(m->device);
 	free(m);
 }
@@ -291,10 +303,11 @@ static int query(const struct gm_kmod_device *d,
 	return ret;
 }
 
-/* From here on the map exists, and is undone on failure. */
+/* From here on the map exists, and is undone on failure. @hold goes with it. */
 static int wrap_map(struct gm_kmod_device *d, struct gm_region *r,
 		    uint64_t off, uint64_t len, enum gm_perm perm,
-		    const struct guestmem_map *map, struct gm_dma_map **out)
+		    const struct guestmem_map *map, struct gm_hold *hold,
+		    struct gm_dma_map **out)
 {
 	const struct gm_dma_map_ops *ops = &coherent_ops;
 	struct gm_dma_seg *segs;
@@ -306,7 +319,8 @@ static int wrap_map(struct gm_kmod_device *d, struct gm_region *r,
 	segs = calloc(map->segments + (size_t)1, sizeof(*segs));
 	m = calloc(1, sizeof(*m));
 	if (!m || !segs) {
-		unmap(d, map->map_id);
+		if (unmap(d, map->map_id))
+			gm_hold_end(hold);
 		free(segs);
 		free(m);
 		return gm_error_memory(map->segments * sizeof(*segs));
@@ -314,6 +328,8 @@ static int wrap_map(struct gm_kmod_device *d, struct gm_region *r,
 	m->device = gm_kmod_device_get(d);
 	m->id = map->map_id;
 	m->properties = map->properties;
+	m->process = gm_os_process();
+	m->hold = hold;
 	m->file_off = map->offset - off;
 	ret = query(d, map, len, segs);
 	if (!ret)
@@ -348,18 +364,16 @@ int gm_kmod_map_new(struct gm_kmod_device *d, struct gm_region *r,
 		arg.flags |= GUESTMEM_MAP_WRITE;
 	arg.offset = file_off + off;
 	arg.length = rounded;
-	/* Held before the device can reach it, without a gap to the map's. */
+	/* Held before the device can reach it, and until it can't any more. */
 	ret = gm_region_hold(r, roff, len, GM_HOLD_DISCARD | GM_HOLD_REMOVE,
 			     d->name, &hold);
 	if (ret)
 		return ret;
 	ret = gm_kmod_ioctl(fd_of(d), GUESTMEM_MAP, &arg);
-	if (ret)
-		ret = map_error(d, r, ret, &arg);
-	else
-		ret = wrap_map(d, r, off, len, perm, &arg, out);
+	if (!ret)
+		return wrap_map(d, r, off, len, perm, &arg, hold, out);
 	gm_hold_end(hold);
-	return ret;
+	return map_error(d, r, ret, &arg);
 }
 
 uint32_t gm_kmod_map_properties(const struct gm_dma_map *m)

@@ -19,6 +19,11 @@ uint64_t gm_os_page_size(void)
 	return (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+uint32_t gm_os_process(void)
+{
+	return (uint32_t)getpid();
+}
+
 const char *gm_os_strerror(int err)
 {
 	const char *text = strerrordesc_np(err);

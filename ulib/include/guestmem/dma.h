@@ -110,7 +110,8 @@ GM_API struct gm_dma_map *gm_dma_map_get(struct gm_dma_map *m);
  * gm_dma_map_put() - drop a reference; the last one unmaps
  * @m: the map; NULL is allowed
  *
- * Then the region is free to be discarded or removed, as far as this map goes.
+ * Then the region is free to be discarded or removed, as far as this map goes;
+ * but see gm_kmod_map_new().
  */
 GM_API void gm_dma_map_put(struct gm_dma_map *m);
 

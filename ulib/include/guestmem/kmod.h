@@ -306,8 +306,9 @@ GM_API int gm_kmod_revoke(struct gm_kmod *k, struct gm_region *r);
  * @address_bits: how many address bits it can drive: 12 to 64, or 0 for 64
  * @out: the device, with one reference
  *
- * One process at a time has a device. When the last reference to it and to its
- * maps goes, it is reset and reaches no memory any more.
+ * It can be open once at a time. When the last reference to it and to its maps
+ * goes, the file is closed; with the last copy of the file, which forked children
+ * have, too, the device is reset and reaches no memory any more.
  *
  * Return: 0; -EINVAL (GM_ERR_OPTION) @address is no PCI address,
  * (GM_ERR_SIZE) @address_bits; -ENOENT, -ENOTDIR, -ENXIO or -ENODEV
@@ -369,6 +370,10 @@ GM_API const char *gm_kmod_device_name(const struct gm_kmod_device *d);
  * @len: bytes, a multiple of it as well, or all to the end of the region
  * @perm: what the device may do
  * @out: the map (dma.h), with one reference; the last one unmaps
+ *
+ * It is this process's: a forked child that drops its copy does not unmap. Where
+ * the kernel refuses to unmap, as in a jail without the ioctl, the range stays
+ * held and the region is kept, since the device still reaches it.
  *
  * Return: 0; -EINVAL (GM_ERR_NOT_PINNED) not the module's memory,
  * (GM_ERR_MISALIGNED), (GM_ERR_ZERO_LENGTH), (GM_ERR_PERMISSION) @perm is
