@@ -8,6 +8,7 @@
 #ifdef GM_HAVE_NUMA
 #include <numaif.h>
 #endif
+#include <linux/magic.h>
 #include <linux/prctl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -78,15 +79,18 @@ static int make_memfd(const struct gm_mmap_opts *o, uint64_t len,
 static int check_file(const struct gm_mmap_opts *o, struct gm_mapping *m)
 {
 	int fd = gm_file_fd(o->file);
-	struct statfs sf;
+	struct statfs sf = { .f_type = 0 };
 	struct stat st;
 	uint64_t end;
 
 	if (fstat(fd, &st))
 		return gm_error_set(-errno, GM_ERR_IO, 0, 0);
 	m->hugetlbfs = gm_os_fd_is_hugetlbfs(fd);
-	if (m->hugetlbfs == GM_YES && !fstatfs(fd, &sf))
+	if (!fstatfs(fd, &sf) && m->hugetlbfs == GM_YES)
 		m->page_size = (uint64_t)sf.f_bsize;
+	/* A driver may keep its mapping from children: the module does. */
+	if (!S_ISREG(st.st_mode) || sf.f_type == DMA_BUF_MAGIC)
+		m->process = gm_os_process();
 	if (o->file_off & (m->page_size - 1))
 		return gm_error_set(-EINVAL, GM_ERR_MISALIGNED, o->file_off,
 				    m->page_size);
@@ -182,6 +186,7 @@ int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o)
 
 	m->page_size = o->huge_size ? o->huge_size : gm_os_page_size();
 	m->hugetlbfs = o->huge_size ? GM_YES : GM_NO;
+	m->process = o->flags & GM_MMAP_NO_FORK ? gm_os_process() : 0;
 	if (o->file)
 		ret = check_file(o, m);
 	if (ret)
@@ -209,6 +214,9 @@ int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o)
 
 void gm_os_unmap(const struct gm_mapping *m)
 {
+	/* A child has something else there by now. */
+	if (m->process && m->process != gm_os_process())
+		return;
 	munmap(m->reserve, m->reserve_len);
 }
 
