@@ -101,7 +101,14 @@ TEST(format_tells_the_name)
 		     text);
 	gm_error_set_name(-EACCES, GM_ERR_NOT_PERMITTED, 0, 0, "/dev/guestmem");
 	gm_error_format(gm_error_last(), text, sizeof(text));
-	EXPECT_STREQ("may not be opened, file /dev/guestmem: Permission denied",
+	EXPECT_STREQ("not permitted, file /dev/guestmem: Permission denied",
+		     text);
+	gm_error_set(-EPERM, GM_ERR_NOT_PERMITTED, 0, 0);
+	gm_error_format(gm_error_last(), text, sizeof(text));
+	EXPECT_STREQ("not permitted: Operation not permitted", text);
+	gm_error_set_name(-ENOMEM, GM_ERR_MEMORY, 0, 0x2000, "0000:00:04.0");
+	gm_error_format(gm_error_last(), text, sizeof(text));
+	EXPECT_STREQ("out of memory, len 0x2000, device 0000:00:04.0: Cannot allocate memory",
 		     text);
 	gm_error_set_name(-EBUSY, GM_ERR_IO, 0, 0, "0000:00:04.0");
 	gm_error_format(gm_error_last(), text, sizeof(text));

@@ -102,7 +102,7 @@ static const struct gm_error_text {
 		"at", NULL, "expected", "completed" },
 	[GM_ERR_WRITE_ZERO] = { "sink takes no more",
 		"at", NULL, "expected", "completed" },
-	[GM_ERR_BACKEND_RANGE] = { "region gave another range than asked for",
+	[GM_ERR_BACKEND_RANGE] = { "backend gave another range than asked for",
 		"offset", "len", "expected", "completed" },
 	[GM_ERR_NO_HOST_ADDR] = { "guest memory has no host address",
 		"at", "len", NULL, NULL },
@@ -140,7 +140,7 @@ static const struct gm_error_text {
 		NULL, NULL, NULL, NULL },
 	[GM_ERR_NO_DEVICE] = { "device not bound to the kernel module",
 		NULL, NULL, NULL, NULL },
-	[GM_ERR_NOT_PERMITTED] = { "may not be opened",
+	[GM_ERR_NOT_PERMITTED] = { "not permitted",
 		NULL, NULL, NULL, NULL },
 	[GM_ERR_POLICY] = { "kernel module gives no memory to this device",
 		"at", "len", NULL, NULL },
@@ -159,6 +159,7 @@ static const char *subject(enum gm_error_kind kind)
 	switch (kind) {
 	case GM_ERR_HELD:
 		return "by";
+	case GM_ERR_MEMORY:
 	case GM_ERR_NO_DEVICE:
 	case GM_ERR_POLICY:
 	case GM_ERR_NO_DMA:

@@ -30,12 +30,13 @@ GM_BEGIN_DECLS
  *	@expected bytes
  * @GM_ERR_WRITE_ZERO: ENOSPC; a sink took no more after @completed of
  *	@expected bytes
- * @GM_ERR_BACKEND_RANGE: EIO; a region's own ops gave @completed bytes where
- *	@expected were asked for
+ * @GM_ERR_BACKEND_RANGE: EIO; a region's own ops, or the kernel module, gave
+ *	@completed bytes where @expected were asked for
  * @GM_ERR_NO_HOST_ADDR: EOPNOTSUPP; guest memory at @addr has no host address
  * @GM_ERR_CALLBACK_RANGE: ERANGE; a callback claims @completed of at most
  *	@expected bytes
- * @GM_ERR_PERMISSION: EACCES; @addr, @len does not allow this access
+ * @GM_ERR_PERMISSION: EACCES; @addr, @len does not allow this access; EINVAL
+ *	where no access at all was asked for
  * @GM_ERR_FRAGMENTED: EMSGSIZE; @addr, @len is not one piece; the first has
  *	@completed bytes
  * @GM_ERR_ARRAY_SMALL: EMSGSIZE; @expected entries are needed, room was for
@@ -55,7 +56,8 @@ GM_BEGIN_DECLS
  *	options struct
  * @GM_ERR_NUMA: ENODEV; no memory on NUMA node @addr
  * @GM_ERR_HUGE: ENOMEM; not enough free huge pages for @len bytes
- * @GM_ERR_MEMORY: ENOMEM; no memory for @len bytes of the library's own
+ * @GM_ERR_MEMORY: ENOMEM; no memory for @len bytes; with a @name, none for a map
+ *	of them for device @name, or no room in its IOMMU's address space
  * @GM_ERR_ORDER: EINVAL; @addr is no memory order that this access can have
  * @GM_ERR_SIZE: EINVAL; @addr is no size that this access can have
  * @GM_ERR_FAULT: EIO; the memory behind region @addr, @len went away
@@ -64,7 +66,8 @@ GM_BEGIN_DECLS
  *	there, or file @name isn't its
  * @GM_ERR_NO_DEVICE: ENOENT, ENXIO or ENODEV; device @name is not bound to the
  *	module's driver, or not any more
- * @GM_ERR_NOT_PERMITTED: EACCES or EPERM; this process may not open file @name
+ * @GM_ERR_NOT_PERMITTED: EACCES or EPERM; this process may not open or use file
+ *	@name; or not revoke a region that another open file has made (no @name)
  * @GM_ERR_POLICY: EPERM or EOPNOTSUPP; the module gives device @name no memory
  * @GM_ERR_MEMLOCK: ENOMEM; RLIMIT_MEMLOCK of @expected bytes leaves no room for
  *	@len more: @completed are locked
