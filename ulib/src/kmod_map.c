@@ -3,6 +3,7 @@
  * kmod_map.c - guest memory of many regions: all of the module's, or mapped
  * where the module has none to give.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "kmod_private.h"
@@ -20,19 +21,28 @@ int gm_map_new_kmod(struct gm_kmod *k, const struct gm_range *ranges,
 	return gm_map_new_made(make_kmod, k, ranges, opts, count, out);
 }
 
-/* The region itself if it is the module's, else pinned. A reference. */
+/*
+ * The region itself if it is the module's, else pinned. A reference. What was
+ * revoked is the module's no more: pinned again, or an error if that memory is
+ * gone.
+ */
 static int pinned(struct gm_kmod *k, struct gm_region *r,
 		  struct gm_region **out)
 {
 	struct gm_error before = *gm_error_last();
 	struct gm_kmod_region_info info;
 
-	if (!gm_kmod_region_query(k, r, &info)) {
+	if (gm_kmod_region_query(k, r, &info)) {
+		gm_error_restore(&before);
+		return gm_region_new_pinned(k, r, out);
+	}
+	if (!(info.properties & GM_KMOD_REGION_REVOKED)) {
 		*out = gm_region_get(r);
 		return 0;
 	}
-	gm_error_restore(&before);
-	return gm_region_new_pinned(k, r, out);
+	if (info.pinned)
+		return gm_region_new_pinned(k, r, out);
+	return gm_error_set(-ENODEV, GM_ERR_REVOKED, r->ext.base, r->ext.len);
 }
 
 int gm_map_new_pinned(struct gm_kmod *k, const struct gm_map *m,
@@ -95,6 +105,12 @@ static int request_mmap(const struct request *q)
 	return gm_map_new_mmap(q->ranges, q->opts, q->count, q->map);
 }
 
+/* The caller's own progress function has said stop. */
+static bool is_cancelled(const struct gm_error *e)
+{
+	return e->kind == GM_ERR_OPTION && e->err == -ECANCELED;
+}
+
 static int request_auto(const struct request *q, struct gm_kmod *k,
 			struct gm_choice *choice)
 {
@@ -102,7 +118,10 @@ static int request_auto(const struct request *q, struct gm_kmod *k,
 	struct gm_error before = *gm_error_last();
 	int ret;
 
-	if (request_kmod(q, k)) {
+	ret = request_kmod(q, k);
+	if (ret && is_cancelled(gm_error_last()))
+		return ret;
+	if (ret) {
 		c.backend = GM_BACKEND_MMAP;
 		c.why = *gm_error_last();
 		/* In the end all may go well. */
