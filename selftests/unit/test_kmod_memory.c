@@ -15,6 +15,61 @@
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 #define LENGTH (UINT64_C(8) * PAGE)
 
+/* What a file answers, and whether that means that it is something else. */
+static const struct {
+	int err;
+	bool other;
+	enum gm_error_kind kind;
+} answers[] = {
+	{ ENOTTY, true, GM_ERR_NONE },
+	{ EINVAL, true, GM_ERR_NONE },
+	{ EACCES, false, GM_ERR_NOT_PERMITTED },
+	{ EPERM, false, GM_ERR_NOT_PERMITTED },
+	{ ENOMEM, false, GM_ERR_IO },
+	{ EIO, false, GM_ERR_IO },
+};
+
+TEST(module_that_may_not_be_asked)
+{
+	struct gm_kmod *k = (void *)1;
+	int fd = kmod_fake_control();
+
+	ASSERT_LE(0, fd);
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		bool other = answers[i].other;
+
+		kmod_fake.fail[GUESTMEM_CMD_INFO] = answers[i].err;
+		EXPECT_FAIL_KIND(gm_kmod_new(fd, &k),
+				 other ? ENODEV : answers[i].err,
+				 other ? GM_ERR_NO_MODULE : answers[i].kind);
+	}
+	EXPECT_EQ((void *)1, k);
+	EXPECT_EQ(0, close(fd));
+}
+
+TEST(device_that_may_not_be_asked)
+{
+	struct gm_kmod_device *d = (void *)1;
+	int fd = kmod_fake_device();
+
+	ASSERT_LE(0, fd);
+	for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+		bool other = answers[i].other;
+
+		kmod_fake.fail[GUESTMEM_CMD_QUERY] = answers[i].err;
+		EXPECT_FAIL_NAME(gm_kmod_device_new(fd, "name", 0, &d),
+				 other ? ENOENT : answers[i].err,
+				 other ? GM_ERR_NO_DEVICE : answers[i].kind, 0,
+				 0, "name");
+	}
+	kmod_fake.fail[GUESTMEM_CMD_QUERY] = 0;
+	kmod_fake.gone = true;
+	EXPECT_FAIL_NAME(gm_kmod_device_new(fd, "name", 0, &d), ENODEV,
+			 GM_ERR_NO_DEVICE, 0, 0, "name");
+	EXPECT_EQ((void *)1, d);
+	EXPECT_EQ(0, close(fd));
+}
+
 FIXTURE(memory) {
 	struct gm_kmod *k;
 	struct gm_region *r;

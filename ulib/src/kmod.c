@@ -61,6 +61,22 @@ int gm_kmod_open_node(const char *path, enum gm_error_kind missing,
 	return gm_error_set_name(-errno, GM_ERR_IO, 0, 0, name);
 }
 
+int gm_kmod_probe_error(int ret, int other, enum gm_error_kind kind,
+			const char *name)
+{
+	switch (ret) {
+	case -ENOTTY:
+	case -EINVAL:
+		return gm_error_set_name(other, kind, 0, 0, name);
+	case -EACCES:
+	case -EPERM:
+		return gm_error_set_name(ret, GM_ERR_NOT_PERMITTED, 0, 0,
+					 name);
+	default:
+		return gm_error_set_name(ret, GM_ERR_IO, 0, 0, name);
+	}
+}
+
 static int query(int fd, struct gm_kmod_info *out)
 {
 	struct guestmem_info arg = { .size = sizeof(arg) };
@@ -84,11 +100,9 @@ static int kmod_new(int fd, const char *name, struct gm_kmod **out)
 	int ret;
 
 	ret = query(fd, &info);
-	if (ret == -EBADF)
-		return gm_error_set(ret, GM_ERR_IO, 0, 0);
 	if (ret)
-		return gm_error_set_name(-ENODEV, GM_ERR_NO_MODULE, 0, 0,
-					 name);
+		return gm_kmod_probe_error(ret, -ENODEV, GM_ERR_NO_MODULE,
+					   name);
 	k = malloc(sizeof(*k));
 	if (!k)
 		return gm_error_memory(sizeof(*k));

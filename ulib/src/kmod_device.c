@@ -37,12 +37,17 @@ static int no_device(int err, const char *name)
 	return gm_error_set_name(err, GM_ERR_NO_DEVICE, 0, 0, name);
 }
 
-/* No map has the id 0: ENODEV if the device is gone, else ENOENT. */
-static int probe(int fd)
+/* Is it a device, and bound? No map has the id 0: that is ENOENT then. */
+static int check(int fd, const char *name)
 {
 	struct guestmem_query arg = { .size = sizeof(arg) };
+	int ret = gm_kmod_ioctl(fd, GUESTMEM_QUERY, &arg);
 
-	return gm_kmod_ioctl(fd, GUESTMEM_QUERY, &arg);
+	if (ret == -ENOENT)
+		return 0;
+	if (ret == -ENODEV)
+		return no_device(ret, name);
+	return gm_kmod_probe_error(ret, -ENOENT, GM_ERR_NO_DEVICE, name);
 }
 
 int gm_kmod_device_new(int fd, const char *name, unsigned int address_bits,
@@ -53,14 +58,9 @@ int gm_kmod_device_new(int fd, const char *name, unsigned int address_bits,
 
 	if (address_bits && (address_bits < 12 || address_bits > 64))
 		return gm_error_set(-EINVAL, GM_ERR_SIZE, address_bits, 0);
-	ret = probe(fd);
-	if (ret == -EBADF)
-		return gm_error_set(ret, GM_ERR_IO, 0, 0);
-	if (ret == -ENODEV)
-		return no_device(ret, name);
-	/* Another kind of file. */
-	if (ret != -ENOENT)
-		return no_device(-ENOENT, name);
+	ret = check(fd, name);
+	if (ret)
+		return ret;
 	d = calloc(1, sizeof(*d));
 	if (!d)
 		return gm_error_memory(sizeof(*d));
@@ -216,10 +216,11 @@ static int map_error(const struct gm_kmod_device *d,
 		return gm_error_set_name(ret, GM_ERR_POLICY, arg->offset,
 					 arg->length, d->name);
 	case -ENOMEM:
-		return gm_error_set(ret, GM_ERR_MEMORY, 0, arg->length);
+		return gm_error_set_name(ret, GM_ERR_MEMORY, 0, arg->length,
+					 d->name);
 	case -ENODEV:
-		if (probe(fd_of(d)) == -ENODEV)
-			return no_device(ret, d->name);
+		if (check(fd_of(d), d->name) == -ENODEV)
+			return ret;
 		return gm_error_set(ret, GM_ERR_REVOKED, base, len);
 	default:
 		return gm_error_set_name(ret, GM_ERR_IO, arg->offset,

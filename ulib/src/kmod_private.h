@@ -26,6 +26,13 @@ int gm_kmod_ioctl(int fd, unsigned long cmd, void *arg);
 int gm_kmod_open_node(const char *path, enum gm_error_kind missing,
 		      const char *name, int *fd);
 
+/*
+ * The failure of an ioctl that a file of the module's answers: @fd is something
+ * else (@other, @kind), may not be used so, or what it is.
+ */
+int gm_kmod_probe_error(int ret, int other, enum gm_error_kind kind,
+			const char *name);
+
 int gm_kmod_fd(const struct gm_kmod *k);
 
 /* The descriptor that the module knows a region by, and where it is in it. */
