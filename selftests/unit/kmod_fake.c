@@ -127,6 +127,8 @@ static int fake_map(struct guestmem_map *arg)
 	arg->map_id = ++map_count;
 	arg->properties = kmod_fake.map_properties;
 	arg->segments = (uint32_t)((arg->length + piece - 1) / piece);
+	if (kmod_fake.segments)
+		arg->segments = kmod_fake.segments;
 	return 0;
 }
 

@@ -25,6 +25,7 @@
  * @map_properties: of maps
  * @region_properties: of regions
  * @piece: longest segment; 0: a map is one
+ * @segments: how many MAP says there are; 0: as many as QUERY tells
  * @edit: changes the answer of QUERY; NULL: it is right
  * @map: what MAP was asked last
  * @sync: what SYNC was asked last
@@ -36,6 +37,7 @@ struct kmod_fake {
 	uint32_t map_properties;
 	uint32_t region_properties;
 	uint64_t piece;
+	uint32_t segments;
 	void (*edit)(struct guestmem_segment *segs, uint32_t count);
 	struct guestmem_map map;
 	struct guestmem_sync sync;

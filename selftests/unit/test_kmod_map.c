@@ -7,15 +7,25 @@
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <guestmem/kmod.h>
 #include "kselftest_harness.h"
 #include "expect.h"
 #include "kmod_fake.h"
+#include "own_region.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 #define LENGTH (UINT64_C(8) * PAGE)
 #define NAME "0000:00:03.0"
 #define ALL (GM_HOLD_DISCARD | GM_HOLD_REMOVE)
+
+/* In place of an abort, where a test asks for too much. */
+const char *__asan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
 
 FIXTURE(map) {
 	struct gm_kmod *k;
@@ -192,6 +202,10 @@ TEST_F(map, errors_of_map)
 	}
 	EXPECT_FAIL_NAME(map_all_of(self->dev, self->r, &m), EMFILE, GM_ERR_IO,
 			 0, LENGTH, NAME);
+	/* The machine's memory, or the device's address space: which device? */
+	kmod_fake.fail[GUESTMEM_CMD_MAP] = ENOMEM;
+	EXPECT_FAIL_NAME(map_all_of(self->dev, self->r, &m), ENOMEM,
+			 GM_ERR_MEMORY, 0, LENGTH, NAME);
 	kmod_fake.fail[GUESTMEM_CMD_MAP] = 0;
 	kmod_fake.gone = true;
 	EXPECT_FAIL_NAME(map_all_of(self->dev, self->r, &m), ENODEV,
@@ -209,6 +223,25 @@ TEST_F(map, errors_of_query)
 			 GM_ERR_IO, 0, LENGTH, NAME);
 	EXPECT_EQ(0, kmod_fake_maps());
 	EXPECT_EQ(0, check_held(self->r));
+	EXPECT_EQ((void *)1, m);
+}
+
+/* So many segments that there is no memory for them. */
+TEST_F(map, no_memory)
+{
+	const struct rlimit limit = { UINT64_C(4) << 30, UINT64_C(4) << 30 };
+	struct gm_dma_map *m = (void *)1;
+
+	ASSERT_EQ(0, setrlimit(RLIMIT_AS, &limit));
+	kmod_fake.segments = UINT32_MAX;
+	EXPECT_FAIL_KIND(map_all_of(self->dev, self->r, &m), ENOMEM,
+			 GM_ERR_MEMORY);
+	EXPECT_EQ(0, kmod_fake_maps());
+	EXPECT_EQ(0, check_held(self->r));
+	kmod_fake.fail[GUESTMEM_CMD_UNMAP] = EPERM;
+	EXPECT_FAIL_KIND(map_all_of(self->dev, self->r, &m), ENOMEM,
+			 GM_ERR_MEMORY);
+	EXPECT_EQ(-EBUSY, check_held(self->r));
 	EXPECT_EQ((void *)1, m);
 }
 
@@ -295,6 +328,160 @@ TEST_F(map, stays_held_where_unmap_fails)
 	kmod_fake.fail[GUESTMEM_CMD_QUERY] = EPERM;
 	EXPECT_FAIL_KIND(map_all_of(self->dev, self->r, &m), EPERM, GM_ERR_IO);
 	EXPECT_EQ(-EBUSY, check_held(self->r));
+}
+
+/* What the caller says of a mapping of his own may not be so. */
+TEST_F(map, offset_in_the_file_that_can_not_be)
+{
+	struct gm_mmap_opts o = { .sz = sizeof(o) };
+	struct gm_dma_map *m = (void *)1;
+	struct gm_region *r;
+
+	o.file = gm_region_file(self->r, NULL);
+	o.addr = self->r->ext.host;
+	o.file_off = 100;
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), LENGTH, &o, &r));
+	EXPECT_FAIL(map_all_of(self->dev, r, &m), EINVAL, GM_ERR_MISALIGNED,
+		    100, PAGE, 0, 0);
+	gm_region_put(r);
+	/* Where the range starts at the file's start by 64 bits, or ends there. */
+	o.file_off = -PAGE;
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), LENGTH, &o, &r));
+	EXPECT_FAIL(gm_kmod_map_new(self->dev, r, gm_roff(PAGE), PAGE,
+				    GM_PERM_RW, &m),
+		    EOVERFLOW, GM_ERR_OVERFLOW, -PAGE, PAGE, 0, 0);
+	EXPECT_FAIL(gm_kmod_map_new(self->dev, r, gm_roff(0), 2 * PAGE,
+				    GM_PERM_RW, &m),
+		    EOVERFLOW, GM_ERR_OVERFLOW, -PAGE, 0, 0, 0);
+	EXPECT_EQ(0, kmod_fake.calls[GUESTMEM_CMD_MAP]);
+	EXPECT_EQ((void *)1, m);
+	gm_region_put(r);
+}
+
+/* A guest: memory of the module's, a ROM of its own, and one that is not. */
+FIXTURE(guest) {
+	struct gm_kmod *k;
+	struct gm_kmod_device *dev;
+	struct gm_map *m;
+	struct gm_dma *d;
+};
+
+#define ROM_GPA (2 * LENGTH)
+#define OTHER_ROM_GPA (4 * LENGTH)
+
+FIXTURE_SETUP(guest)
+{
+	struct gm_mmap_opts o = { .sz = sizeof(o) };
+	struct gm_region *r[3];
+	int fd = memfd_create("rom", MFD_CLOEXEC);
+
+	ASSERT_OK(gm_kmod_new(kmod_fake_control(), &self->k));
+	ASSERT_OK(gm_kmod_device_new(kmod_fake_device(), NAME, 0, &self->dev));
+	ASSERT_OK(gm_region_new_kmod(self->k, gm_gpa(0), LENGTH, &o, &r[0]));
+	o.flags = GM_MMAP_READ_ONLY;
+	ASSERT_OK(gm_region_new_kmod(self->k, gm_gpa(ROM_GPA), LENGTH, &o,
+				     &r[1]));
+	ASSERT_EQ(0, ftruncate(fd, (off_t)LENGTH));
+	ASSERT_OK(gm_file_new(fd, &o.file));
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(OTHER_ROM_GPA), LENGTH, &o, &r[2]));
+	ASSERT_OK(gm_map_new(r, 3, &self->m));
+	for (int i = 0; i < 3; i++)
+		gm_region_put(r[i]);
+	gm_file_put(o.file);
+	self->d = (void *)1;
+}
+
+FIXTURE_TEARDOWN(guest)
+{
+	if (self->d != (void *)1)
+		gm_dma_put(self->d);
+	gm_map_put(self->m);
+	gm_kmod_device_put(self->dev);
+	gm_kmod_put(self->k);
+}
+
+TEST_F(guest, read_only_memory_is_for_reading_all_the_same)
+{
+	uint64_t a;
+
+	EXPECT_FAIL(gm_dma_new_kmod(self->dev, self->m, GM_PERM_RW, 0,
+				    &self->d),
+		    EINVAL, GM_ERR_NOT_PINNED, OTHER_ROM_GPA, LENGTH, 0, 0);
+	EXPECT_EQ(0, kmod_fake_maps());
+	ASSERT_OK(gm_dma_new_kmod(self->dev, self->m, GM_PERM_RW,
+				  GM_KMOD_DMA_SKIP, &self->d));
+	EXPECT_EQ(2, kmod_fake_maps());
+	ASSERT_OK(gm_dma_address(self->d, gm_gpa(0), 1, GM_PERM_RW, &a));
+	ASSERT_OK(gm_dma_address(self->d, gm_gpa(ROM_GPA), 1, GM_PERM_READ,
+				 &a));
+	EXPECT_EQ(-EACCES, gm_dma_address(self->d, gm_gpa(ROM_GPA), 1,
+					  GM_PERM_WRITE, &a));
+}
+
+TEST_F(guest, read_only_memory_is_not_for_a_device_that_writes)
+{
+	uint64_t a;
+
+	ASSERT_OK(gm_dma_new_kmod(self->dev, self->m, GM_PERM_WRITE, 0,
+				  &self->d));
+	EXPECT_EQ(1, kmod_fake_maps());
+	ASSERT_OK(gm_dma_address(self->d, gm_gpa(0), 1, GM_PERM_WRITE, &a));
+	EXPECT_EQ(-ENOENT, gm_dma_address(self->d, gm_gpa(ROM_GPA), 1,
+					  GM_PERM_READ, &a));
+}
+
+TEST_F(guest, no_access_is_refused)
+{
+	EXPECT_FAIL_KIND(gm_dma_new_kmod(self->dev, self->m, GM_PERM_NONE,
+					 GM_KMOD_DMA_SKIP, &self->d),
+			 EINVAL, GM_ERR_PERMISSION);
+	EXPECT_EQ((void *)1, self->d);
+}
+
+/* On demand, and so long that it has no number of whole pages. */
+TEST_F(guest, memory_that_no_module_could_have_is_left_out)
+{
+	struct own_region own;
+	struct gm_map *m;
+
+	ASSERT_OK(own_region_init_on_demand(&own, OTHER_ROM_GPA + LENGTH,
+					    UINT64_MAX - OTHER_ROM_GPA - LENGTH,
+					    NULL, NULL));
+	ASSERT_OK(gm_map_insert(self->m, &own.r, &m));
+	gm_map_put(self->m);
+	self->m = m;
+	EXPECT_FAIL_KIND(gm_kmod_map_new(self->dev, &own.r, gm_roff(0),
+					 gm_region_len(&own.r), GM_PERM_RW,
+					 (void *)1),
+			 EINVAL, GM_ERR_NOT_PINNED);
+	ASSERT_OK(gm_dma_new_kmod(self->dev, self->m, GM_PERM_RW,
+				  GM_KMOD_DMA_SKIP, &self->d));
+	EXPECT_EQ(2, kmod_fake_maps());
+	gm_dma_put(self->d);
+	self->d = (void *)1;
+	gm_map_put(self->m);
+	self->m = NULL;
+	gm_region_put(&own.r);
+}
+
+/* Looking up goes on; who wants to know asks. */
+TEST_F(guest, device_that_is_gone)
+{
+	uint64_t a;
+
+	ASSERT_OK(gm_dma_new_kmod(self->dev, self->m, GM_PERM_RW,
+				  GM_KMOD_DMA_SKIP, &self->d));
+	EXPECT_EQ(0, gm_kmod_device_check(self->dev));
+	kmod_fake.gone = true;
+	EXPECT_EQ(0, gm_dma_address(self->d, gm_gpa(0), 1, GM_PERM_RW, &a));
+	EXPECT_FAIL_NAME(gm_kmod_device_check(self->dev), ENODEV,
+			 GM_ERR_NO_DEVICE, 0, 0, NAME);
+	kmod_fake.fail[GUESTMEM_CMD_QUERY] = EPERM;
+	EXPECT_FAIL_NAME(gm_kmod_device_check(self->dev), EPERM,
+			 GM_ERR_NOT_PERMITTED, 0, 0, NAME);
+	kmod_fake.fail[GUESTMEM_CMD_QUERY] = EIO;
+	EXPECT_FAIL_NAME(gm_kmod_device_check(self->dev), EIO, GM_ERR_IO, 0, 0,
+			 NAME);
 }
 
 TEST_HARNESS_MAIN

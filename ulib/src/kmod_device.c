@@ -133,6 +133,11 @@ static int fd_of(const struct gm_kmod_device *d)
 	return gm_file_fd(d->file);
 }
 
+int gm_kmod_device_check(const struct gm_kmod_device *d)
+{
+	return check(fd_of(d), d->name);
+}
+
 static int mapping_sync(void *ctx, uint64_t off, uint64_t len,
 			enum gm_dma_owner owner)
 {
@@ -226,6 +231,23 @@ static int map_error(const struct gm_kmod_device *d,
 		return gm_error_set_name(ret, GM_ERR_IO, arg->offset,
 					 arg->length, d->name);
 	}
+}
+
+/* Where a range of a region is in the module's file. */
+static int file_range(uint64_t file_off, uint64_t off, uint64_t len,
+		      struct guestmem_map *arg)
+{
+	uint64_t page = gm_os_page_size(), end;
+
+	/* Of a mapping of the caller's, @file_off is what the caller says. */
+	if (file_off & (page - 1))
+		return gm_error_set(-EINVAL, GM_ERR_MISALIGNED, file_off, page);
+	if (__builtin_add_overflow(file_off, off, &arg->offset) ||
+	    __builtin_add_overflow(arg->offset, len, &end))
+		return gm_error_set(-EOVERFLOW, GM_ERR_OVERFLOW, file_off,
+				    off);
+	arg->length = len;
+	return 0;
 }
 
 /* Checked here: then EINVAL has one meaning. */
@@ -354,17 +376,18 @@ int gm_kmod_map_new(struct gm_kmod_device *d, struct gm_region *r,
 	struct gm_hold *hold;
 	int ret;
 
-	ret = check_map(r, off, &rounded, perm);
+	/* First of all: what has no file can't be the module's. */
+	ret = gm_kmod_region_fd(r, &arg.fd, &file_off);
 	if (!ret)
-		ret = gm_kmod_region_fd(r, &arg.fd, &file_off);
+		ret = check_map(r, off, &rounded, perm);
+	if (!ret)
+		ret = file_range(file_off, off, rounded, &arg);
 	if (ret)
 		return ret;
 	if (perm & GM_PERM_READ)
 		arg.flags |= GUESTMEM_MAP_READ;
 	if (perm & GM_PERM_WRITE)
 		arg.flags |= GUESTMEM_MAP_WRITE;
-	arg.offset = file_off + off;
-	arg.length = rounded;
 	/* Held before the device can reach it, and until it can't any more. */
 	ret = gm_region_hold(r, roff, len, GM_HOLD_DISCARD | GM_HOLD_REMOVE,
 			     d->name, &hold);
@@ -397,9 +420,13 @@ static int64_t map_all(struct gm_kmod_device *d, struct gm_map *m,
 	for (i = 0; i < m->count; i++) {
 		struct gm_region *r = m->regions[i];
 		enum gm_perm p = gm_perm_and(perm, gm_region_perm(r));
-		int ret = gm_kmod_map_new(d, r, gm_roff(0), r->ext.len, p,
-					  &maps[n]);
+		int ret;
 
+		/* Read-only, and the device is to write alone. */
+		if (p == GM_PERM_NONE)
+			continue;
+		ret = gm_kmod_map_new(d, r, gm_roff(0), r->ext.len, p,
+				      &maps[n]);
 		if (!ret) {
 			n++;
 		} else if (skip && gm_error_last()->kind == GM_ERR_NOT_PINNED) {
@@ -422,6 +449,8 @@ int gm_dma_new_kmod(struct gm_kmod_device *d, struct gm_map *m,
 
 	if (flags & ~GM_KMOD_DMA_SKIP)
 		return gm_error_set(-EINVAL, GM_ERR_OPTION, 0, flags);
+	if (perm == GM_PERM_NONE)
+		return gm_error_set(-EINVAL, GM_ERR_PERMISSION, 0, 0);
 	maps = calloc(m->count + (size_t)1, sizeof(maps[0]));
 	if (!maps)
 		return gm_error_memory(m->count * sizeof(maps[0]));

@@ -351,7 +351,8 @@ GM_CORE void gm_dma_mark_extent(const struct gm_dma *d,
  * @gpa: first byte
  * @len: bytes; 0 is fine for an address that is mapped
  * @perm: GM_PERM_READ: the device is going to read, GM_PERM_WRITE: to write
- * @address: the device's address of the first byte, good while @d is
+ * @address: the device's address of the first byte, good while @d is and the
+ *	device stays bound (gm_kmod_device_check()): no system call asks here
  *
  * With GM_PERM_WRITE the range is marked dirty. Any number of threads at once.
  *

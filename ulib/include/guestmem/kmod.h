@@ -63,8 +63,8 @@ GM_STATIC_ASSERT(sizeof(struct gm_kmod_info) == 64, "ABI");
  *
  * Return: 0; -ENOENT, -ENOTDIR, -ENXIO or -ENODEV (GM_ERR_NO_MODULE) the module
  * is not loaded, or @path is something else; -EACCES or -EPERM
- * (GM_ERR_NOT_PERMITTED); -ENOMEM (GM_ERR_MEMORY); the system call's own
- * (GM_ERR_IO).
+ * (GM_ERR_NOT_PERMITTED) to open or to use it; -ENOMEM (GM_ERR_MEMORY); the system
+ * call's own (GM_ERR_IO).
  */
 GM_API int gm_kmod_open(const char *path, struct gm_kmod **out);
 
@@ -177,11 +177,11 @@ GM_API int gm_map_new_kmod(struct gm_kmod *k, const struct gm_range *ranges,
  * gm_map_new_pinned() - the same map with all of its memory pinned
  * @k: the module
  * @m: the map, which stays as it is; regions that are the module's already are
- *	shared
+ *	shared. Pinned ones that were revoked are pinned again.
  * @out: the map, with one reference
  *
- * Return: 0; an error of gm_region_new_pinned() or of gm_map_new(), with nothing
- * left behind.
+ * Return: 0; -ENODEV (GM_ERR_REVOKED) memory that the module has taken back; an
+ * error of gm_region_new_pinned() or of gm_map_new(), with nothing left behind.
  */
 GM_API int gm_map_new_pinned(struct gm_kmod *k, const struct gm_map *m,
 			     struct gm_map **out);
@@ -219,9 +219,12 @@ GM_STATIC_ASSERT(sizeof(struct gm_choice) == 72, "ABI");
  * @out: the region, with one reference
  * @choice: what it became; NULL if it isn't wanted
  *
- * Whatever the module refuses is mapped instead.
+ * Whatever the module refuses is mapped instead; then @opts->progress may begin
+ * anew. What is opened for this call is closed at its end: such a region can't be
+ * revoked any more (gm_kmod_revoke()).
  *
- * Return: 0; an error of gm_region_new_mmap().
+ * Return: 0; -ECANCELED (GM_ERR_OPTION) @opts->progress said stop; an error of
+ * gm_region_new_mmap().
  */
 GM_API int gm_region_new_auto(struct gm_kmod *k, gm_gpa_t gpa, gm_size_t len,
 			      const struct gm_mmap_opts *opts,
@@ -236,9 +239,10 @@ GM_API int gm_region_new_auto(struct gm_kmod *k, gm_gpa_t gpa, gm_size_t len,
  * @out: the map, with one reference; it alone holds the regions
  * @choice: what it became, all of it; NULL if it isn't wanted
  *
- * Whatever the module refuses is mapped instead.
+ * As gm_region_new_auto().
  *
- * Return: 0; an error of gm_map_new_mmap().
+ * Return: 0; -ECANCELED (GM_ERR_OPTION) a progress function said stop; an error of
+ * gm_map_new_mmap().
  */
 GM_API int gm_map_new_auto(struct gm_kmod *k, const struct gm_range *ranges,
 			   const struct gm_mmap_opts *opts, size_t count,
@@ -286,7 +290,8 @@ GM_API int gm_kmod_region_query(const struct gm_kmod *k,
 
 /**
  * gm_kmod_revoke() - take a region's memory back
- * @k: the module, as it was when it made the region
+ * @k: the module, as it was when it made the region: the same open file. What
+ *	gm_map_new_auto() has opened by itself is closed since.
  * @r: the region
  *
  * Memory that the module allocated is freed now, whoever has it mapped: the next
@@ -313,8 +318,8 @@ GM_API int gm_kmod_revoke(struct gm_kmod *k, struct gm_region *r);
  * Return: 0; -EINVAL (GM_ERR_OPTION) @address is no PCI address,
  * (GM_ERR_SIZE) @address_bits; -ENOENT, -ENOTDIR, -ENXIO or -ENODEV
  * (GM_ERR_NO_DEVICE) it is not bound to the driver, (GM_ERR_NO_MODULE) there is
- * no module; -EACCES or -EPERM (GM_ERR_NOT_PERMITTED); -EBUSY (GM_ERR_IO)
- * somebody has it open; -ENOMEM (GM_ERR_MEMORY); the system call's own
+ * no module; -EACCES or -EPERM (GM_ERR_NOT_PERMITTED) to open or to use it; -EBUSY
+ * (GM_ERR_IO) somebody has it open; -ENOMEM (GM_ERR_MEMORY); the system call's own
  * (GM_ERR_IO).
  */
 GM_API int gm_kmod_device_open(const char *address, unsigned int address_bits,
@@ -331,7 +336,8 @@ GM_API int gm_kmod_device_open(const char *address, unsigned int address_bits,
  *
  * Return: 0; -EBADF (GM_ERR_IO) no open descriptor; -EINVAL (GM_ERR_SIZE)
  * @address_bits; -ENOENT or -ENODEV (GM_ERR_NO_DEVICE) @fd is something else, or
- * the device is bound no more; -ENOMEM (GM_ERR_MEMORY).
+ * the device is bound no more; -EACCES or -EPERM (GM_ERR_NOT_PERMITTED); -ENOMEM
+ * (GM_ERR_MEMORY); another of the ioctl's (GM_ERR_IO).
  */
 GM_API int gm_kmod_device_new(int fd, const char *name,
 			      unsigned int address_bits,
@@ -362,6 +368,21 @@ GM_API void gm_kmod_device_put(struct gm_kmod_device *d);
 GM_API const char *gm_kmod_device_name(const struct gm_kmod_device *d);
 
 /**
+ * gm_kmod_device_check() - is a device still bound to the module's driver?
+ * @d: the device
+ *
+ * When it is unbound, all that was mapped for it is unmapped, but addresses that
+ * the library has given go on to be given: looking up asks nobody. A program that
+ * may outlive the binding asks before it uses them, above all in registers, which
+ * are another driver's by then. A system call.
+ *
+ * Return: 0; -ENODEV (GM_ERR_NO_DEVICE) not any more; -EACCES or -EPERM
+ * (GM_ERR_NOT_PERMITTED) this process may not ask; another of the ioctl's
+ * (GM_ERR_IO).
+ */
+GM_API int gm_kmod_device_check(const struct gm_kmod_device *d);
+
+/**
  * gm_kmod_map_new() - map a range of a region for a device's DMA
  * @d: the device; the map takes a reference
  * @r: a region of the module's memory (gm_region_new_kmod(),
@@ -376,15 +397,17 @@ GM_API const char *gm_kmod_device_name(const struct gm_kmod_device *d);
  * held and the region is kept, since the device still reaches it.
  *
  * Return: 0; -EINVAL (GM_ERR_NOT_PINNED) not the module's memory,
- * (GM_ERR_MISALIGNED), (GM_ERR_ZERO_LENGTH), (GM_ERR_PERMISSION) @perm is
+ * (GM_ERR_MISALIGNED) the range, or the region's offset in its file,
+ * (GM_ERR_ZERO_LENGTH), (GM_ERR_PERMISSION) @perm is
  * GM_PERM_NONE; -EOVERFLOW (GM_ERR_OVERFLOW), -ERANGE (GM_ERR_OUT_OF_BOUNDS) the
  * range, or it does not fit the device's address bits; -EACCES
  * (GM_ERR_PERMISSION) read-only; -EPERM (GM_ERR_POLICY) the module does not
  * trust the device or its IOMMU: the kernel's log says why, -EOPNOTSUPP
  * (GM_ERR_POLICY) the kernel would have to copy all data; -ENODEV
  * (GM_ERR_NO_DEVICE) unbound, (GM_ERR_REVOKED); -ENOSPC (GM_ERR_IO) the device
- * has as many maps as it may have; -ENOMEM (GM_ERR_MEMORY); another of the
- * ioctl's (GM_ERR_IO).
+ * has as many maps as it may have; -ENOMEM (GM_ERR_MEMORY) no memory, or no room
+ * in the IOMMU's address space; -EIO (GM_ERR_BACKEND_RANGE) the module's segments
+ * are not the range; another of the ioctl's (GM_ERR_IO).
  */
 GM_API int gm_kmod_map_new(struct gm_kmod_device *d, struct gm_region *r,
 			   gm_roff_t off, gm_size_t len, enum gm_perm perm,
@@ -410,12 +433,14 @@ GM_API uint32_t gm_kmod_map_properties(const struct gm_dma_map *m);
  * gm_dma_new_kmod() - map all of a guest's memory for a device
  * @d: the device
  * @m: the guest's memory map
- * @perm: what the device may do; read-only regions are for reading all the same
+ * @perm: what the device may do; read-only regions are for reading all the same,
+ *	and left out if that is GM_PERM_WRITE alone
  * @flags: GM_KMOD_DMA_*
  * @out: what dma.h looks up, with one reference
  *
- * Return: 0; -EINVAL (GM_ERR_OPTION) @flags; an error of gm_kmod_map_new() or
- * gm_dma_new(), with nothing left behind.
+ * Return: 0; -EINVAL (GM_ERR_OPTION) @flags, (GM_ERR_PERMISSION) @perm is
+ * GM_PERM_NONE; an error of gm_kmod_map_new() or gm_dma_new(), with nothing left
+ * behind.
  */
 GM_API int gm_dma_new_kmod(struct gm_kmod_device *d, struct gm_map *m,
 			   enum gm_perm perm, uint32_t flags,
