@@ -41,7 +41,7 @@ static int put_under_own_memory(void *arg)
 	if (!vma_is_unmapped(at, LENGTH))
 		return 1;
 	if (mmap(at, LENGTH, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
 		 0) != at)
 		return 2;
 	gm_region_put(r);
