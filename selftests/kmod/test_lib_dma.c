@@ -155,8 +155,14 @@ TEST_F(dma, unbound)
 	struct gm_dma_map *m = (void *)1;
 	struct gm_kmod_device *d;
 	struct gm_map *less;
+	uint64_t a;
 
+	EXPECT_EQ(0, gm_kmod_device_check(self->dev));
 	ASSERT_EQ(0, device_unbind(self->address));
+	EXPECT_FAIL_NAME(gm_kmod_device_check(self->dev), ENODEV,
+			 GM_ERR_NO_DEVICE, 0, 0, self->address);
+	/* Looking up asks nobody. */
+	ASSERT_OK(gm_dma_address(self->d, gm_gpa(0), 1, GM_PERM_RW, &a));
 	EXPECT_FAIL_NAME(gm_kmod_map_new(self->dev, self->r[ANON], gm_roff(0),
 					 LENGTH, GM_PERM_RW, &m),
 			 ENODEV, GM_ERR_NO_DEVICE, 0, 0, self->address);

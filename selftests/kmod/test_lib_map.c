@@ -169,6 +169,53 @@ TEST_F(dma, unmapped_with_the_last_reference)
 	EXPECT_EQ(0, info.maps);
 }
 
+/* A forked child drops its copies: the device is the parent's all the same. */
+TEST_F(dma, child_does_not_unmap)
+{
+	volatile uint8_t *edu = edu_registers(self->address);
+	struct gm_kmod_region_info info;
+	uint8_t byte = 0;
+	uint64_t a;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, edu);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		gm_dma_put(self->d);
+		gm_map_put(self->m);
+		for (int i = 0; i < N; i++)
+			gm_region_put(self->r[i]);
+		gm_kmod_device_put(self->dev);
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_wait(pid));
+	ASSERT_OK(gm_kmod_region_query(self->k, self->r[ANON], &info));
+	EXPECT_EQ(1, info.maps);
+	self->r[ANON]->ext.host[7] = 0x5c;
+	ASSERT_OK(gm_dma_address(self->d, gm_gpa(AT(ANON)), PAGE, GM_PERM_RW,
+				 &a));
+	ASSERT_EQ(0, edu_load(edu, a + 7, 0, 1));
+	ASSERT_EQ(0, edu_store(edu, 0, a + 9, 1));
+	ASSERT_OK(gm_region_read(self->r[ANON], gm_roff(9), &byte, 1));
+	EXPECT_EQ(0x5c, byte);
+	munmap((void *)edu, PAGE);
+}
+
+/* For a device that only writes; a ROM is not for that. */
+TEST_F(dma, for_writing_alone)
+{
+	struct gm_kmod_region_info info;
+
+	gm_dma_put(self->d);
+	ASSERT_OK(gm_dma_new_kmod(self->dev, self->m, GM_PERM_WRITE,
+				  GM_KMOD_DMA_SKIP, &self->d));
+	ASSERT_OK(gm_kmod_region_query(self->k, self->r[ROM], &info));
+	EXPECT_EQ(0, info.maps);
+	ASSERT_OK(gm_kmod_region_query(self->k, self->r[ANON], &info));
+	EXPECT_EQ(1, info.maps);
+}
+
 TEST_F(dma, map_refused)
 {
 	struct gm_kmod_device *dev = self->dev;

@@ -158,6 +158,56 @@ TEST_F(pin, takes_the_place_of_its_base)
 	gm_map_put(m);
 }
 
+TEST_F(lib, alias_can_not_be_discarded)
+{
+	struct gm_mmap_opts o = { .sz = sizeof(o), .flags = GM_MMAP_MEMFD };
+	struct gm_region *low, *alias, *r;
+
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(BASE), LENGTH, &o, &low));
+	o.flags = 0;
+	o.file = gm_region_file(low, NULL);
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(BASE), LENGTH, &o, &alias));
+	ASSERT_OK(gm_region_new_pinned(self->k, alias, &r));
+	low->ext.host[0] = 5;
+	EXPECT_FAIL_NAME(gm_region_discard(low, gm_roff(0), PAGE), EBUSY,
+			 GM_ERR_HELD, 0, LENGTH, "guestmem pin");
+	EXPECT_EQ(5, r->ext.host[0]);
+	gm_region_put(r);
+	EXPECT_EQ(0, gm_region_discard(low, gm_roff(0), PAGE));
+	gm_region_put(alias);
+	gm_region_put(low);
+}
+
+TEST_F(lib, revoked_memory_is_pinned_again)
+{
+	struct gm_kmod_region_info info;
+	struct gm_region *base, *r;
+	struct gm_map *m, *pinned;
+
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(BASE), LENGTH, NULL, &base));
+	ASSERT_OK(gm_region_new_pinned(self->k, base, &r));
+	gm_region_put(base);
+	ASSERT_OK(gm_map_new(&r, 1, &m));
+	ASSERT_OK(gm_kmod_revoke(self->k, r));
+	ASSERT_OK(gm_map_new_pinned(self->k, m, &pinned));
+	EXPECT_NE(r, gm_map_region(pinned, 0));
+	ASSERT_OK(gm_kmod_region_query(self->k, gm_map_region(pinned, 0),
+				       &info));
+	EXPECT_EQ(0, info.properties);
+	gm_map_put(m);
+	gm_region_put(r);
+	check_access(_metadata, gm_map_region(pinned, 0));
+	gm_map_put(pinned);
+	/* What was allocated is gone. */
+	ASSERT_OK(gm_region_new_kmod(self->k, gm_gpa(BASE), LENGTH, NULL, &r));
+	ASSERT_OK(gm_map_new(&r, 1, &m));
+	ASSERT_OK(gm_kmod_revoke(self->k, r));
+	EXPECT_FAIL(gm_map_new_pinned(self->k, m, &pinned), ENODEV,
+		    GM_ERR_REVOKED, BASE, LENGTH, 0, 0);
+	gm_map_put(m);
+	gm_region_put(r);
+}
+
 TEST_F(lib, pin_refused)
 {
 	struct gm_mmap_opts o = { .sz = sizeof(o) };

@@ -374,6 +374,56 @@ TEST_F(lib, file_for_another_process)
 	gm_region_put(r);
 }
 
+/* A child has no mapping of it: at that address is what the child has there. */
+static int put_under_own_memory(struct gm_region *r)
+{
+	void *at = r->ext.host;
+
+	if (mmap(at, LENGTH, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+		 0) != at)
+		return 1;
+	gm_region_put(r);
+	return touch(at) || touch((uint8_t *)at + LENGTH - 1) ? 2 : 0;
+}
+
+TEST_F(lib, child_drops_what_it_does_not_have)
+{
+	struct gm_region *r, *again;
+	struct gm_mmap_opts o = { .sz = sizeof(o) };
+	pid_t pid;
+
+	fault_catch();
+	ASSERT_OK(gm_region_new_kmod(self->k, gm_gpa(BASE), LENGTH, NULL, &r));
+	/* The same of a file that came from elsewhere. */
+	o.file = gm_region_file(r, NULL);
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(BASE), LENGTH, &o, &again));
+	for (int i = 0; i < 2; i++) {
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid)
+			_exit(put_under_own_memory(i ? again : r));
+		EXPECT_EQ(0, child_wait(pid));
+	}
+	gm_region_put(again);
+	check_access(_metadata, r);
+	gm_region_put(r);
+}
+
+/* Who lets the library open the module has nothing to revoke by. */
+TEST_F(lib, memory_of_an_open_file_that_is_closed)
+{
+	struct gm_choice choice;
+	struct gm_region *r;
+
+	ASSERT_OK(gm_region_new_auto(NULL, gm_gpa(BASE), LENGTH, NULL, &r,
+				     &choice));
+	EXPECT_EQ(GM_BACKEND_KMOD, choice.backend);
+	EXPECT_FAIL_KIND(gm_kmod_revoke(self->k, r), EPERM,
+			 GM_ERR_NOT_PERMITTED);
+	gm_region_put(r);
+}
+
 TEST_F(lib, revoked_memory_is_gone)
 {
 	struct gm_kmod_region_info info;
