@@ -146,8 +146,8 @@ GM_API int gm_region_new_kmod(struct gm_kmod *k, gm_gpa_t gpa, gm_size_t len,
  *
  * The same guest addresses, host addresses, bitmap and rights as @base has;
  * devices can be given it. It takes @base's place in a map. As long as it lives
- * the memory can't be discarded, through it or @base; the holder's name is
- * "guestmem pin".
+ * the memory can't be discarded, through whatever region (hold.h); the holder's
+ * name is "guestmem pin".
  *
  * Return: 0; -EOPNOTSUPP (GM_ERR_NO_HOST_ADDR) mapped on demand; -EINVAL
  * (GM_ERR_MISALIGNED) start or length; -EFAULT (GM_ERR_IO) a part of it is not

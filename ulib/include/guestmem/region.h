@@ -3,7 +3,8 @@
  * region.h - one contiguous range of guest memory.
  *
  * A region never changes after it is made, and is counted: maps share it, and
- * its memory goes with its last reference. Whoever needs that memory to stay as
+ * its memory goes with its last reference: the mapping, in a forked child only if
+ * the child has inherited that. Whoever needs that memory to stay as
  * it is until then says so with a hold (hold.h). Regions come from mmap.h, or are a
  * caller's own (gm_region_init()).
  *
