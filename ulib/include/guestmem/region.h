@@ -3,10 +3,10 @@
  * region.h - one contiguous range of guest memory.
  *
  * A region never changes after it is made, and is counted: maps share it, and
- * its memory goes with its last reference: the mapping, in a forked child only if
- * the child has inherited that. Whoever needs that memory to stay as
- * it is until then says so with a hold (hold.h). Regions come from mmap.h, or are a
- * caller's own (gm_region_init()).
+ * its memory goes with its last reference (in a forked child only if the child has
+ * inherited it). Whoever needs that memory to stay as it is until then says so with
+ * a hold (hold.h). Regions come from mmap.h, or are a caller's own
+ * (gm_region_init()).
  *
  * Bytes in a region are named by their offset (gm_roff_t). A range may end at
  * the last byte of the 64-bit space. All functions may run at once.
