@@ -30,6 +30,8 @@ static inline void users_start(struct __test_metadata *_metadata,
 			       struct users *u, uint64_t length)
 {
 	session_start(_metadata, &u->s, false);
+	/* The disk's driver keeps ranges, too, to use them again. */
+	u->s.before.value[COUNTER_IOVA] = COUNTERS_IOVA_ANY;
 	u->length = length;
 	ASSERT_FD(&u->fd, region_alloc(u->s.control, length));
 	u->p = map_shared(u->fd, length);

@@ -32,7 +32,12 @@ bind_edu()
 setup()
 {
 	mount -t debugfs debugfs /sys/kernel/debug
-	[ ! -e $kmemleak ] || { echo scan > $kmemleak; echo clear > $kmemleak; }
+	if [ -e $kmemleak ]; then
+		# Open before a test locks the kernel down.
+		exec 5> $kmemleak 6< $kmemleak
+		echo scan >&5
+		echo clear >&5
+	fi
 	insmod /guestmem.ko || fail "the module does not load"
 	bind_edu
 }
@@ -44,11 +49,12 @@ leaks()
 {
 	[ -e $kmemleak ] || return 0
 	stage "looking for leaks"
-	echo scan > $kmemleak
+	echo scan >&5
 	sleep 6
-	echo scan > $kmemleak
-	sed 's/^/leak: /' $kmemleak >&3
-	echo "leaks=$(grep -c '^unreferenced' $kmemleak)" >&3
+	echo scan >&5
+	cat <&6 > leaks
+	sed 's/^/leak: /' leaks >&3
+	echo "leaks=$(grep -c '^unreferenced' leaks)" >&3
 }
 
 setup >&3 2>&3
@@ -60,7 +66,8 @@ for program in $PROGRAMS; do
 	echo "<4>guestmem: test $program" > /dev/kmsg
 	echo "begin $program" >&3
 	status=0
-	timeout -s KILL "$SECONDS_EACH" "/tests/$program" >&3 2>&3 || status=$?
+	timeout -s KILL "$SECONDS_EACH" "/tests/$program" >&3 2>&3 5>&- 6>&- ||
+		status=$?
 	echo >&3
 	echo "finish $program $status" >&3
 done
