@@ -129,6 +129,7 @@ struct guestmem_dma {
  * @dma_mask: what the device's limits were before, for its next driver
  * @max_seg_size: the same
  * @seg_boundary: the same
+ * @was_master: it was master of its bus when the system was suspended
  * @lock: protects all below
  * @gone: it was unbound: @pdev is not ours any more
  * @open: there is an open file
@@ -148,6 +149,7 @@ struct guestmem_device {
 	u64 dma_mask;
 	unsigned int max_seg_size;
 	unsigned long seg_boundary;
+	bool was_master;
 	struct mutex lock; /* see above */
 	bool gone;
 	bool open;

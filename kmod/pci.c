@@ -5,6 +5,7 @@
  */
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
+#include <linux/pm.h>
 #include <linux/slab.h>
 
 #include "guestmem_private.h"
@@ -37,13 +38,19 @@ void guestmem_device_put(struct guestmem_device *gdev)
  * guestmem_device_start() - make a device ready for who opens its file
  * @gdev: the device, locked
  *
- * It answers to its registers, but is no master of its bus yet.
+ * It answers to its registers, but is no master of its bus yet. Nor can it
+ * interrupt: nobody would answer, and the line may be another device's, too.
  *
  * Return: 0 or a negative errno.
  */
 int guestmem_device_start(struct guestmem_device *gdev)
 {
-	return pci_enable_device(gdev->pdev);
+	int err = pci_enable_device(gdev->pdev);
+
+	/* Enabling has switched it on. */
+	if (!err)
+		pci_intx(gdev->pdev, 0);
+	return err;
 }
 
 /*
@@ -56,6 +63,7 @@ static void guestmem_device_quiesce(struct pci_dev *pdev)
 	/* One that was pulled out would be waited for. */
 	if (!pci_device_is_present(pdev))
 		return;
+	pci_intx(pdev, 0);
 	/* User space must not see, or disturb, its configuration meanwhile. */
 	pci_cfg_access_lock(pdev);
 	if (pci_reset_function_locked(pdev))
@@ -177,11 +185,37 @@ static void guestmem_remove(struct pci_dev *pdev)
 	guestmem_device_put(gdev);
 }
 
+/* All processes are frozen, so that nobody else has the device. */
+static int guestmem_suspend(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	struct guestmem_device *gdev = pci_get_drvdata(pdev);
+
+	gdev->was_master = pdev->is_busmaster;
+	pci_clear_master(pdev);
+	return 0;
+}
+
+/* Without this the kernel would enable the device anew, INTx with it. */
+static int guestmem_resume(struct device *dev)
+{
+	struct pci_dev *pdev = to_pci_dev(dev);
+	struct guestmem_device *gdev = pci_get_drvdata(pdev);
+
+	if (gdev->was_master)
+		pci_set_master(pdev);
+	return 0;
+}
+
+static DEFINE_SIMPLE_DEV_PM_OPS(guestmem_pm_ops, guestmem_suspend,
+				guestmem_resume);
+
 /* No table: no device is taken that the administrator has not named. */
 static struct pci_driver guestmem_pci_driver = {
 	.name = "guestmem",
 	.probe = guestmem_probe,
 	.remove = guestmem_remove,
+	.driver.pm = pm_sleep_ptr(&guestmem_pm_ops),
 };
 
 /**
