@@ -210,11 +210,40 @@ static int guestmem_resume(struct device *dev)
 static DEFINE_SIMPLE_DEV_PM_OPS(guestmem_pm_ops, guestmem_suspend,
 				guestmem_resume);
 
+/*
+ * Who uses the device polls, and sees for himself. A driver that does not say
+ * so makes the kernel give up all devices at that port.
+ */
+static pci_ers_result_t guestmem_error_detected(struct pci_dev *pdev,
+						pci_channel_state_t state)
+{
+	return PCI_ERS_RESULT_CAN_RECOVER;
+}
+
+/*
+ * A reset leaves nothing for the driver to do. A driver without these would be
+ * warned of at each close, in the log.
+ */
+static void guestmem_reset_prepare(struct pci_dev *pdev)
+{
+}
+
+static void guestmem_reset_done(struct pci_dev *pdev)
+{
+}
+
+static const struct pci_error_handlers guestmem_err_handler = {
+	.error_detected = guestmem_error_detected,
+	.reset_prepare = guestmem_reset_prepare,
+	.reset_done = guestmem_reset_done,
+};
+
 /* No table: no device is taken that the administrator has not named. */
 static struct pci_driver guestmem_pci_driver = {
 	.name = "guestmem",
 	.probe = guestmem_probe,
 	.remove = guestmem_remove,
+	.err_handler = &guestmem_err_handler,
 	.driver.pm = pm_sleep_ptr(&guestmem_pm_ops),
 };
 
