@@ -3,6 +3,7 @@
  * The PCI driver: binds to what driver_override names it for, and gives each
  * such device a node.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/fs.h>
 #include <linux/pm.h>
@@ -10,6 +11,10 @@
 
 #include "guestmem_private.h"
 #include "trace.h"
+
+/* Times that a bridge is asked for, and the time between, in ms. */
+#define GUESTMEM_BRIDGE_TRIES	100
+#define GUESTMEM_BRIDGE_DELAY	10
 
 LIST_HEAD(guestmem_devices);
 
@@ -54,21 +59,45 @@ int guestmem_device_start(struct guestmem_device *gdev)
 }
 
 /*
+ * A device may be reset by the bridge above it, whose configuration is nobody
+ * else's meanwhile. It is only asked for: who resets a device by sysfs has the
+ * bridge and waits for the device_lock() that is held here.
+ */
+static struct pci_dev *guestmem_bridge_lock(struct pci_dev *pdev)
+{
+	struct pci_dev *bridge = pci_upstream_bridge(pdev);
+	unsigned int i;
+
+	for (i = 0; bridge && i < GUESTMEM_BRIDGE_TRIES; i++) {
+		if (pci_cfg_access_trylock(bridge))
+			return bridge;
+		msleep(GUESTMEM_BRIDGE_DELAY);
+	}
+	return NULL;
+}
+
+/*
  * The device does nothing by itself any more. What cannot be reset is stopped by
  * being no master of its bus alone. Its device_lock() is held.
  */
 static void guestmem_device_quiesce(struct pci_dev *pdev)
 {
+	struct pci_dev *bridge;
+
 	pci_clear_master(pdev);
 	/* One that was pulled out would be waited for. */
 	if (!pci_device_is_present(pdev))
 		return;
 	pci_intx(pdev, 0);
+	/* Without the bridge as well: a device that goes on is worse. */
+	bridge = guestmem_bridge_lock(pdev);
 	/* User space must not see, or disturb, its configuration meanwhile. */
 	pci_cfg_access_lock(pdev);
 	if (pci_reset_function_locked(pdev))
 		pci_dbg(pdev, "guestmem: no reset\n");
 	pci_cfg_access_unlock(pdev);
+	if (bridge)
+		pci_cfg_access_unlock(bridge);
 }
 
 /**

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * fault_log.h - what the kernel's log says of the IOMMU. It says less when much
+ * fault_log.h - what the kernel's log says. Of the IOMMU it says less when much
  * happens: assert on data first.
  */
 #ifndef SELFTESTS_KMOD_FAULT_LOG_H
@@ -22,15 +22,13 @@ static inline int fault_log_open(void)
 	return fd;
 }
 
-/* Has the IOMMU refused a device a page since? Reads all that there is. */
-static inline bool fault_log_has(int log, uint64_t address)
+/* Is there a line since that has both? Reads all that there is. */
+static inline bool log_has(int log, const char *wanted, const char *too)
 {
-	char record[1024], wanted[64];
+	char record[1024];
 	bool found = false;
 	ssize_t n;
 
-	snprintf(wanted, sizeof(wanted), "fault addr 0x%llx ",
-		 (unsigned long long)(address / PAGE * PAGE));
 	for (;;) {
 		n = read(log, record, sizeof(record) - 1);
 		/* EPIPE: older records were lost meanwhile. */
@@ -39,9 +37,19 @@ static inline bool fault_log_has(int log, uint64_t address)
 		if (n <= 0)
 			return found;
 		record[n] = '\0';
-		if (strstr(record, "DMAR:") && strstr(record, wanted))
+		if (strstr(record, wanted) && strstr(record, too))
 			found = true;
 	}
+}
+
+/* Has the IOMMU refused a device a page since? */
+static inline bool fault_log_has(int log, uint64_t address)
+{
+	char wanted[64];
+
+	snprintf(wanted, sizeof(wanted), "fault addr 0x%llx ",
+		 (unsigned long long)(address / PAGE * PAGE));
+	return log_has(log, "DMAR:", wanted);
 }
 
 #endif /* SELFTESTS_KMOD_FAULT_LOG_H */
