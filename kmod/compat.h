@@ -12,6 +12,7 @@
 #include <linux/irqdomain.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/sched.h>
 
 #ifndef GUESTMEM_HAVE_VM_FLAGS_SET
 static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
@@ -39,12 +40,36 @@ static inline bool guestmem_isolated_msi(struct device *dev,
 
 /*
  * Since 6.2 a long-term pin for reading breaks copy-on-write by itself. Before
- * it would pin the page that the next write replaces.
+ * it would pin the page that the next write replaces: so it is for writing, by
+ * force. That also gets what the caller cannot read, which is looked at first.
  */
 #ifdef GUESTMEM_HAVE_GUP_WITHOUT_VMA
 #define GUESTMEM_FOLL_READ	(FOLL_WRITE | FOLL_FORCE)
+
+static inline int guestmem_check_readable(unsigned long start,
+					  unsigned long end)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	int err = 0;
+
+	if (mmap_read_lock_killable(mm))
+		return -EINTR;
+	vma = find_vma(mm, start);
+	for (; vma && vma->vm_start < end; vma = find_vma(mm, vma->vm_end))
+		if (!(vma->vm_flags & VM_READ))
+			err = -EFAULT;
+	mmap_read_unlock(mm);
+	return err;
+}
 #else
 #define GUESTMEM_FOLL_READ	0
+
+static inline int guestmem_check_readable(unsigned long start,
+					  unsigned long end)
+{
+	return 0;
+}
 #endif
 
 /* Text of a trace event; the source is known from __string() since 6.10. */

@@ -12,26 +12,45 @@
 #define GUESTMEM_PIN_BATCH	512UL
 #define GUESTMEM_UNPIN_BATCH	32768UL
 
+/* Pins up to @n pages, from the @done-th on. How many, or an error. */
+static int guestmem_pin_batch(struct guestmem_region *region,
+			      unsigned long address, unsigned long done,
+			      unsigned long n, unsigned int gup_flags)
+{
+	struct page **pages = region->pages + done;
+	unsigned long got;
+	int ret;
+
+	ret = pin_user_pages_fast(address + (done << PAGE_SHIFT), n,
+				  gup_flags | FOLL_LONGTERM, pages);
+	/* It leaves pages there that it has let go again. */
+	got = max(ret, 0);
+	memset(pages + got, 0, (n - got) * sizeof(*pages));
+	return ret ?: -EFAULT;
+}
+
 /* Pins pages until there are all of them, or an error. */
 static int guestmem_pin_range(struct guestmem_region *region,
-			      unsigned long address, unsigned int gup_flags)
+			      unsigned long address)
 {
-	unsigned long done = 0, batch, got;
+	unsigned int gup_flags = region->writable ? FOLL_WRITE :
+						    GUESTMEM_FOLL_READ;
+	unsigned long done = 0, batch;
 	int n;
 
 	while (done < region->npages) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		batch = min(region->npages - done, GUESTMEM_PIN_BATCH);
-		n = pin_user_pages_fast(address + (done << PAGE_SHIFT), batch,
-					gup_flags | FOLL_LONGTERM,
-					region->pages + done);
-		/* It leaves pages there that it has let go again. */
-		got = max(n, 0);
-		memset(region->pages + done + got, 0,
-		       (batch - got) * sizeof(*region->pages));
-		if (n <= 0)
-			return n ? n : -EFAULT;
+		n = guestmem_pin_batch(region, address, done, batch, gup_flags);
+		/*
+		 * What is shared read-only cannot be written by force. That page
+		 * alone is for reading: the next may be one to be copied.
+		 */
+		if (n == -EFAULT && !region->writable && gup_flags)
+			n = guestmem_pin_batch(region, address, done, 1, 0);
+		if (n < 0)
+			return n;
 		done += n;
 		cond_resched();
 	}
@@ -66,18 +85,12 @@ static unsigned long guestmem_pinned(const struct guestmem_region *region)
  */
 int guestmem_pages_pin(struct guestmem_region *region, unsigned long address)
 {
-	int err;
+	int err = 0;
 
-	if (region->writable) {
-		err = guestmem_pin_range(region, address, FOLL_WRITE);
-	} else {
-		err = guestmem_pin_range(region, address, GUESTMEM_FOLL_READ);
-		/* Memory that is shared read-only cannot be written by force. */
-		if (err == -EFAULT && GUESTMEM_FOLL_READ) {
-			guestmem_pages_unpin(region);
-			err = guestmem_pin_range(region, address, 0);
-		}
-	}
+	if (!region->writable)
+		err = guestmem_check_readable(address, address +
+					      (region->npages << PAGE_SHIFT));
+	err = err ?: guestmem_pin_range(region, address);
 	switch (err) {
 	case 0:
 	case -ENOMEM:

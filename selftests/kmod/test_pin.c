@@ -125,6 +125,13 @@ TEST_F(pin, hole)
 	}
 	ASSERT_EQ(0, mprotect(self->p + PAGE, PAGE, PROT_NONE));
 	REFUSED(EFAULT);
+	self->arg.flags = 0;
+	REFUSED(EFAULT);
+	/* Also where there is a page, which the caller may not read. */
+	ASSERT_EQ(0, mprotect(self->p + PAGE, PAGE, PROT_READ | PROT_WRITE));
+	self->p[PAGE] = 1;
+	ASSERT_EQ(0, mprotect(self->p + PAGE, PAGE, PROT_NONE));
+	REFUSED(EFAULT);
 }
 
 TEST_F(pin, nothing_there)
