@@ -3,6 +3,7 @@
  * Maps: a range of a region, for the DMA of a bound device.
  */
 #include <linux/dma-mapping.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 
@@ -11,15 +12,19 @@
 
 /* Limits of a device's address that the caller and the kernel agree on. */
 static int guestmem_mapping_set_mask(struct guestmem_device *gdev,
-				     const struct guestmem_map *cmd)
+				     const struct guestmem_map *cmd,
+				     u32 properties)
 {
 	u64 mask = DMA_BIT_MASK(cmd->address_bits ?: 64);
 
 	/*
-	 * Page 0 is never used. The kernel is not asked for what cannot be: after
-	 * that it takes all requests of that length for hopeless.
+	 * An IOMMU's addresses are aligned to the power of two that holds the
+	 * length, and 0 is none of them: half of all is the most. The kernel is
+	 * not asked for what cannot be: after that it takes all requests of that
+	 * length for hopeless, whatever they are for.
 	 */
-	if (mask < PAGE_SIZE || cmd->length > mask - (PAGE_SIZE - 1))
+	if ((properties & GUESTMEM_MAP_TRANSLATED) &&
+	    roundup_pow_of_two(cmd->length) - 1 > mask >> 1)
 		return -ERANGE;
 	return dma_set_mask(&gdev->pdev->dev, mask) ? -ERANGE : 0;
 }
@@ -146,7 +151,7 @@ int guestmem_mapping_new(struct guestmem_device *gdev, struct dma_buf *dmabuf,
 
 	err = guestmem_policy_check(gdev->pdev, &properties);
 	err = err ?: guestmem_mapping_check_quota(gdev, cmd->length);
-	err = err ?: guestmem_mapping_set_mask(gdev, cmd);
+	err = err ?: guestmem_mapping_set_mask(gdev, cmd, properties);
 	if (err)
 		return err;
 	mapping = kzalloc(sizeof(*mapping), GFP_KERNEL_ACCOUNT);

@@ -252,6 +252,39 @@ TEST_F(map, address_space)
 	}
 }
 
+/*
+ * Aligned to the power of two that holds it, a range of more than half of all
+ * addresses fits nowhere. The kernel must not have been asked: it would take all
+ * that is as long for hopeless, with 32 bits as well, until a next boot.
+ */
+TEST_F(map, hopeless_requests)
+{
+	uint32_t id;
+	int big;
+
+	ASSERT_FD(&big, region_alloc(self->s.control, 8 * MIB));
+	self->arg = map_arg(big, 6 * MIB);
+	self->arg.address_bits = 23;
+	REFUSED(ERANGE);
+	self->arg.length = 3 * PAGE;
+	self->arg.address_bits = 14;
+	REFUSED(ERANGE);
+	/* Half of them is not too much. */
+	self->arg.length = 4 * MIB;
+	self->arg.address_bits = 23;
+	ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_MAP, &self->arg));
+	ASSERT_EQ(0, map_remove(self->s.device, self->arg.map_id));
+
+	self->arg.length = 8 * MIB;
+	self->arg.address_bits = 32;
+	ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_MAP, &self->arg));
+	id = self->arg.map_id;
+	self->arg.length = 4 * PAGE;
+	ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_MAP, &self->arg));
+	EXPECT_EQ(0, map_remove(self->s.device, self->arg.map_id));
+	EXPECT_EQ(0, map_remove(self->s.device, id));
+}
+
 TEST_F(map, read_only_fd)
 {
 	ASSERT_FD(&self->arg.fd,
