@@ -194,9 +194,14 @@ TEST_F(map, parts_of_a_region)
 TEST_F(map, address_bits)
 {
 	const uint32_t bad[] = { 1, 11, 65, 128, UINT32_MAX };
-	const uint32_t good[] = { 0, 24, 32, 48, 64 };
+	const uint32_t good[] = { 0, 24, 0, 32, 48, 64 };
 	struct guestmem_segment segment;
 	struct guestmem_query query;
+	char address[ADDRESS_MAX], path[ADDRESS_MAX + 64], bits[16];
+
+	ASSERT_EQ(0, device_address(address));
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/dma_mask_bits",
+		 address);
 
 	for (int i = 0; i < 5; i++) {
 		self->arg.address_bits = bad[i];
@@ -205,7 +210,7 @@ TEST_F(map, address_bits)
 	/* So few that there is none for memory. */
 	self->arg.address_bits = 12;
 	REFUSED(ERANGE);
-	for (int i = 0; i < 5; i++) {
+	for (int i = 0; i < 6; i++) {
 		self->arg.address_bits = good[i];
 		ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_MAP,
 				      &self->arg));
@@ -213,6 +218,9 @@ TEST_F(map, address_bits)
 		ASSERT_EQ(0, do_ioctl(self->s.device, GUESTMEM_QUERY, &query));
 		if (good[i] && good[i] < 64)
 			EXPECT_EQ(0, (segment.address + LENGTH - 1) >> good[i]);
+		/* It is this map's alone: none is for 64, whatever was before. */
+		ASSERT_EQ(0, file_read(path, bits, sizeof(bits)));
+		EXPECT_EQ(good[i] ? good[i] : 64, (uint32_t)atoi(bits));
 		ASSERT_EQ(0, map_remove(self->s.device, self->arg.map_id));
 	}
 }

@@ -324,7 +324,7 @@ enum guestmem_map_properties {
  * @flags: enum guestmem_map_flags, at least one
  * @fd: File descriptor of the region
  * @address_bits: How many address bits the device can drive: 12 to 64, or 0
- *	for 64. Applies to maps made from then on
+ *	for 64. Applies to this map alone
  * @offset: Where in the region the range starts, page-aligned
  * @length: Length of the range, a multiple of the page size
  * @map_id: Output, names the map in the other ioctls on this file; never 0
