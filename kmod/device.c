@@ -232,8 +232,8 @@ static int guestmem_ioctl_sync(struct guestmem_ucmd *ucmd)
 					   mapping->segs.start,
 					   mapping->segs.end);
 	if (!err)
-		guestmem_mapping_sync(mapping, cmd->offset, cmd->length,
-				      cmd->flags & GUESTMEM_SYNC_CPU);
+		err = guestmem_mapping_sync(mapping, cmd->offset, cmd->length,
+					    cmd->flags & GUESTMEM_SYNC_CPU);
 	mutex_unlock(&gdev->lock);
 	return err;
 }

@@ -253,8 +253,8 @@ void guestmem_mapping_remove(struct guestmem_device *gdev,
 			     struct guestmem_mapping *mapping);
 void guestmem_mapping_remove_all(struct guestmem_device *gdev);
 void guestmem_mapping_put(struct guestmem_mapping *mapping);
-void guestmem_mapping_sync(struct guestmem_mapping *mapping,
-			   u64 offset, u64 length, bool for_cpu);
+int guestmem_mapping_sync(struct guestmem_mapping *mapping,
+			  u64 offset, u64 length, bool for_cpu);
 
 /* pci.c */
 extern struct list_head guestmem_devices;

@@ -5,6 +5,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "guestmem_private.h"
@@ -221,9 +222,11 @@ void guestmem_mapping_remove_all(struct guestmem_device *gdev)
  * @for_cpu: to the CPU, or to the device
  *
  * By pages: what is one segment for the device may be many in memory.
+ *
+ * Return: 0; -EINTR if the caller is being killed.
  */
-void guestmem_mapping_sync(struct guestmem_mapping *mapping,
-			   u64 offset, u64 length, bool for_cpu)
+int guestmem_mapping_sync(struct guestmem_mapping *mapping,
+			  u64 offset, u64 length, bool for_cpu)
 {
 	struct device *dev = mapping->dma.dev;
 	const struct guestmem_segs *segs = &mapping->segs;
@@ -232,8 +235,10 @@ void guestmem_mapping_sync(struct guestmem_mapping *mapping,
 	struct guestmem_segment seg;
 
 	if (mapping->properties & GUESTMEM_MAP_COHERENT)
-		return;
+		return 0;
 	for (; at < end; at += PAGE_SIZE) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		if (at - segs->seg[i].offset >= segs->seg[i].length)
 			i++;
 		seg = guestmem_segs_tail(segs, i, at);
@@ -245,4 +250,5 @@ void guestmem_mapping_sync(struct guestmem_mapping *mapping,
 						   mapping->dma.dir);
 		cond_resched();
 	}
+	return 0;
 }

@@ -6,7 +6,7 @@
 #include <linux/fs.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "compat.h"
 #include "guestmem_private.h"
@@ -51,7 +51,8 @@ static int guestmem_mmap_batch(struct guestmem_region *region,
 		err = vm_insert_pages(vma, vma->vm_start + (done << PAGE_SHIFT),
 				      region->pages + vma->vm_pgoff + done, &n);
 	mutex_unlock(&region->lock);
-	return err;
+	/* Of page tables; the address is the mapping's own. */
+	return err == -EFAULT ? -ENOMEM : err;
 }
 
 static int guestmem_mmap_pages(struct guestmem_region *region,
@@ -61,6 +62,8 @@ static int guestmem_mmap_pages(struct guestmem_region *region,
 	int err;
 
 	for (done = 0; done < total; done += batch) {
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		batch = min(total - done, GUESTMEM_MMAP_BATCH);
 		err = guestmem_mmap_batch(region, vma, done, batch);
 		if (err)

@@ -230,8 +230,9 @@ static bool plausible(enum step step, int err)
 	switch (err) {
 	case 0:
 	case -ENOMEM:
-	case -EFAULT:
 		return true;
+	case -EFAULT:
+		return step != STEP_MMAP;
 	case -EAGAIN:
 	case -ENFILE:
 		return step == STEP_OPEN || step == STEP_DEVICE_OPEN;

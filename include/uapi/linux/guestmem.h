@@ -445,6 +445,7 @@ enum guestmem_sync_flags {
  *  - EOVERFLOW: @offset + @length wraps
  *  - ENOENT: no such map
  *  - ERANGE: the range is not inside the map
+ *  - EINTR: the caller is being killed
  *  - ENODEV: the device has been unbound
  */
 struct guestmem_sync {
