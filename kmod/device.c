@@ -35,10 +35,8 @@ static int guestmem_device_open(struct inode *inode, struct file *file)
 	return err;
 }
 
-static int guestmem_device_release(struct inode *inode, struct file *file)
+static void guestmem_device_close(struct guestmem_device *gdev)
 {
-	struct guestmem_device *gdev = file->private_data;
-
 	/* A reset wants it, and comes before gdev->lock when unbinding. */
 	device_lock(&gdev->pdev->dev);
 	mutex_lock(&gdev->lock);
@@ -47,6 +45,19 @@ static int guestmem_device_release(struct inode *inode, struct file *file)
 	gdev->open = false;
 	mutex_unlock(&gdev->lock);
 	device_unlock(&gdev->pdev->dev);
+}
+
+static int guestmem_device_release(struct inode *inode, struct file *file)
+{
+	struct guestmem_device *gdev = file->private_data;
+	bool gone;
+
+	/* The device's next driver may have it locked for long. */
+	mutex_lock(&gdev->lock);
+	gone = gdev->gone;
+	mutex_unlock(&gdev->lock);
+	if (!gone)
+		guestmem_device_close(gdev);
 	guestmem_device_put(gdev);
 	return 0;
 }
