@@ -27,7 +27,8 @@ static bool guestmem_dma_writes(const struct guestmem_dma *dma)
  * @first: index of the first page
  * @npages: how many; the range is inside the region
  *
- * As long as there is one such map, the region cannot be revoked.
+ * All of it is handed over to the device. As long as there is one such map, the
+ * region cannot be revoked.
  *
  * Return: 0; -ENODEV if the region is revoked; -ENOMEM if there is no memory or
  * no room in the IOMMU's address space; -EIO for all else.
@@ -60,7 +61,6 @@ int guestmem_dma_map(struct guestmem_region *region, struct guestmem_dma *dma,
 	if (guestmem_dma_writes(dma))
 		region->written = true;
 	region->maps++;
-	list_add_tail(&dma->node, &region->dmas);
 out:
 	mutex_unlock(&region->lock);
 	return err;
@@ -71,14 +71,13 @@ out:
  * @region: the region
  * @dma: the map
  *
- * When it returns, an IOMMU lets the device reach the pages no more: before
- * that the region cannot be revoked.
+ * When it returns, all of it is handed over to the CPU, and an IOMMU lets the
+ * device reach the pages no more: before that the region cannot be revoked.
  */
 void guestmem_dma_unmap(struct guestmem_region *region,
 			struct guestmem_dma *dma)
 {
 	mutex_lock(&region->lock);
-	list_del(&dma->node);
 	region->maps--;
 	dma_sync_sgtable_for_cpu(dma->dev, &dma->sgt, dma->dir);
 	dma_unmap_sgtable(dma->dev, &dma->sgt, dma->dir, GUESTMEM_DMA_ATTRS);

@@ -29,6 +29,9 @@ guestmem_dmabuf_map(struct dma_buf_attachment *attachment,
 		kfree(dma);
 		return ERR_PTR(err);
 	}
+	mutex_lock(&region->lock);
+	list_add_tail(&dma->node, &region->dmas);
+	mutex_unlock(&region->lock);
 	return &dma->sgt;
 }
 
@@ -37,11 +40,19 @@ static void guestmem_dmabuf_unmap(struct dma_buf_attachment *attachment,
 				  enum dma_data_direction dir)
 {
 	struct guestmem_dma *dma = container_of(sgt, struct guestmem_dma, sgt);
+	struct guestmem_region *region = attachment->dmabuf->priv;
 
-	guestmem_dma_unmap(attachment->dmabuf->priv, dma);
+	mutex_lock(&region->lock);
+	list_del(&dma->node);
+	mutex_unlock(&region->lock);
+	guestmem_dma_unmap(region, dma);
 	kfree(dma);
 }
 
+/*
+ * For what importers have mapped. Our own maps have GUESTMEM_SYNC: who may only
+ * read the region must not throw away what was written for them.
+ */
 static int guestmem_dmabuf_begin_cpu(struct dma_buf *dmabuf,
 				     enum dma_data_direction dir)
 {

@@ -77,7 +77,7 @@ struct guestmem_control {
  * @revoked: its memory was taken back
  * @maps: users of @pages other than CPU mappings: while there are any, it
  *	cannot be revoked
- * @dmas: what is mapped for DMA, of our own and of importers
+ * @dmas: what importers have mapped for DMA
  * @charge: what its pages cost whom
  * @pid: thread group of the creator, for who looks
  * @comm: name of the creator
@@ -106,7 +106,7 @@ struct guestmem_region {
 
 /**
  * struct guestmem_dma - pages of a region, mapped for the DMA of a device
- * @node: in the region's list
+ * @node: an importer's: in the region's list
  * @dev: the device
  * @dir: who may do what
  * @sgt: the pages, with the addresses that the device uses

@@ -437,7 +437,8 @@ enum guestmem_sync_flags {
  * @length: Length of the range
  *
  * Hand a range of a map over from the device to the CPU or back. Needed only
- * without GUESTMEM_MAP_COHERENT.
+ * without GUESTMEM_MAP_COHERENT. DMA_BUF_IOCTL_SYNC on the region does this for
+ * what other drivers have mapped, and for no map of this module.
  *
  * Particular errors:
  *
@@ -468,6 +469,10 @@ struct guestmem_sync {
  * Undo GUESTMEM_MAP. When it returns, the IOMMU lets the device reach the
  * memory no more. Without an IOMMU it is for the caller to have stopped the
  * device before.
+ *
+ * GUESTMEM_MAP has handed all of the range over to the device, and this hands it
+ * to the CPU. Without GUESTMEM_MAP_COHERENT, what the CPU has written there for
+ * another map of the same memory must have been handed over before.
  *
  * Particular errors:
  *
