@@ -78,6 +78,9 @@ err_free:
 	return ERR_PTR(err);
 }
 
+/* Pages that are looked at before somebody else may run. */
+#define GUESTMEM_MEASURE_BATCH	65536
+
 /* Looks at all pages once, so that nobody has to again. */
 static void guestmem_region_measure(struct guestmem_region *region)
 {
@@ -87,11 +90,13 @@ static void guestmem_region_measure(struct guestmem_region *region)
 	for (i = 0; i < region->npages; i += n) {
 		pfn = page_to_pfn(region->pages[i]);
 		for (n = 0; i + n < region->npages &&
-		     page_to_pfn(region->pages[i + n]) == pfn + n; n++)
+		     page_to_pfn(region->pages[i + n]) == pfn + n; n++) {
 			if (page_to_nid(region->pages[i + n]) != region->nid)
 				region->nid = NUMA_NO_NODE;
+			if (n % GUESTMEM_MEASURE_BATCH == 0)
+				cond_resched();
+		}
 		bits |= pfn | n;
-		cond_resched();
 	}
 	region->granule = (u64)(bits & -bits) << PAGE_SHIFT;
 }
