@@ -209,7 +209,7 @@ bool guestmem_region_writable(const struct dma_buf *dmabuf)
  * @owner: who asks
  *
  * Return: 0, also if it was done before; -EPERM if @owner has not made it;
- * -EBUSY if it is mapped for a device.
+ * -EBUSY if it is mapped for a device, or in the kernel.
  */
 int guestmem_region_revoke(struct dma_buf *dmabuf,
 			   const struct guestmem_control *owner)

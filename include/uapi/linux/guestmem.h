@@ -132,10 +132,10 @@ enum guestmem_alloc_flags {
  *
  * Make a region of zeroed memory that stays where it is. It can be mapped with
  * mmap(2), MAP_SHARED only, and such a mapping takes no page faults; a forked
- * child does not inherit it. Its pages are ordinary memory to the rest of the
- * kernel (direct I/O, KVM memory slots, VFIO). The memory counts as locked in
- * the name of the caller's user, and is freed when the last file descriptor,
- * CPU mapping and device map of it has gone.
+ * child does not inherit it, unless madvise(2) has said MADV_DOFORK. Its pages
+ * are ordinary memory to the rest of the kernel (direct I/O, KVM memory slots,
+ * VFIO). The memory counts as locked in the name of the caller's user, and is
+ * freed when the last file descriptor, CPU mapping and device map of it has gone.
  *
  * Particular errors:
  *
@@ -238,7 +238,8 @@ enum guestmem_region_properties {
  *	is on several or has been revoked
  * @properties: Output, enum guestmem_region_properties, seen through @fd
  * @maps: Output, how many maps for devices there are, of this module and of
- *	other drivers that have imported the dma-buf
+ *	other drivers that have imported the dma-buf; what these have mapped in
+ *	the kernel itself counts as well
  * @reserved: Must be 0
  *
  * Particular errors:
@@ -283,7 +284,7 @@ struct guestmem_region_info {
  *  - EBADF: @fd is no open file
  *  - EINVAL: @fd is no region of this module
  *  - EPERM: made through another open file
- *  - EBUSY: mapped for a device
+ *  - EBUSY: there are maps: &guestmem_region_info.maps
  */
 struct guestmem_revoke {
 	__u32 size;
