@@ -129,6 +129,50 @@ TEST_F(device, unbind_while_mapped)
 	munmap(p, LENGTH);
 }
 
+/* In a process that begins to; the node goes before the maps do. */
+static pid_t unbind_begin(const char *address, int stale)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		close(stale);
+		_exit(device_unbind(address) ? 1 : 0);
+	}
+	for (int fd; (fd = device_open()) != -ENOENT; )
+		if (fd >= 0)
+			close(fd);
+	return pid;
+}
+
+/*
+ * Whoever has the device next may have it locked for long: here this driver
+ * itself, which takes down many maps.
+ */
+TEST_F(device, gone_is_closed_at_once)
+{
+	struct guestmem_region_info info = { .maps = 0 };
+	int stale = self->s.device, next = -1;
+	uint32_t id;
+	pid_t pid;
+
+	/* Again, for the case that this process was not let run meanwhile. */
+	for (int i = 0; !info.maps && i < 5; i++) {
+		ASSERT_EQ(0, device_unbind(self->address));
+		ASSERT_EQ(0, device_bind(self->address));
+		ASSERT_FD(&next, device_open());
+		for (int j = 0; j < 4096; j++)
+			ASSERT_EQ(0, map_add(next, self->fd, PAGE, &id));
+		pid = unbind_begin(self->address, stale);
+		close(stale);
+		ASSERT_EQ(0, region_info(self->s.control, self->fd, &info));
+		ASSERT_EQ(0, child_wait(pid));
+		ASSERT_EQ(0, device_bind(self->address));
+		/* It is gone as well, and stale the next time. */
+		stale = next;
+	}
+	EXPECT_LT(0, info.maps);
+}
+
 /* What a map asks for is no limit of the device's next driver. */
 TEST_F(device, limits_are_put_back)
 {
