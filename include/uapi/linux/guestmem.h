@@ -344,8 +344,8 @@ enum guestmem_map_properties {
  *  - EINVAL: @fd is no region of this module; @offset or @length is not
  *    page-aligned; @length is zero; no direction; @address_bits
  *  - ERANGE: the range is not inside the region, or not within @address_bits:
- *	without an IOMMU memory is beyond them; with one the next power of two
- *	of @length is more than half of what they reach
+ *    without an IOMMU memory is beyond them; with one the next power of two
+ *    of @length is more than half of what they reach
  *  - EOVERFLOW: @offset + @length wraps
  *  - EACCES: GUESTMEM_MAP_WRITE on a region made without GUESTMEM_PIN_WRITE, or
  *    through a read-only file descriptor
