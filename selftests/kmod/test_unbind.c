@@ -5,6 +5,7 @@
  * under it; the module cannot, and can when nobody uses it.
  */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <sys/syscall.h>
 #include "kselftest_harness.h"
 #include "bind.h"
@@ -129,18 +130,34 @@ TEST_F(device, unbind_while_mapped)
 	munmap(p, LENGTH);
 }
 
-/* In a process that begins to; the node goes before the maps do. */
+/* From now on this process's children run only while it sleeps itself. */
+static int come_first(void)
+{
+	const struct sched_param param = { .sched_priority = 1 };
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus) ||
+	    sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &param))
+		return -errno;
+	return 0;
+}
+
+/* In a process that has begun to: the node goes before the maps do. */
 static pid_t unbind_begin(const char *address, int stale)
 {
+	const struct timespec shortly = { .tv_nsec = 20000 };
+	char node[ADDRESS_MAX + 64];
 	pid_t pid = fork();
 
 	if (!pid) {
 		close(stale);
 		_exit(device_unbind(address) ? 1 : 0);
 	}
-	for (int fd; (fd = device_open()) != -ENOENT; )
-		if (fd >= 0)
-			close(fd);
+	snprintf(node, sizeof(node), DEVICE_DIR "/%s", address);
+	while (pid > 0 && !access(node, F_OK))
+		nanosleep(&shortly, NULL);
 	return pid;
 }
 
@@ -170,14 +187,16 @@ TEST_F(device, gone_is_closed_at_once)
 	int stale = self->s.device, next = -1, fd;
 	pid_t pid;
 
+	ASSERT_EQ(0, come_first());
 	ASSERT_FD(&fd, region_alloc(self->s.control, 64 * MIB));
-	/* Again, for the case that this process was not let run meanwhile. */
-	for (int i = 0; !info.maps && i < 5; i++) {
+	/* Again, for the case that it was too late all the same. */
+	for (int i = 0; !info.maps && i < 10; i++) {
 		ASSERT_EQ(0, device_unbind(self->address));
 		ASSERT_EQ(0, device_bind(self->address));
 		ASSERT_FD(&next, device_open());
 		ASSERT_EQ(0, map_pieces(next, fd, 64 * MIB));
 		pid = unbind_begin(self->address, stale);
+		ASSERT_LT(0, pid);
 		close(stale);
 		ASSERT_EQ(0, region_info(self->s.control, fd, &info));
 		ASSERT_EQ(0, child_wait(pid));
