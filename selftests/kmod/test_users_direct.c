@@ -7,7 +7,6 @@
 #define _GNU_SOURCE
 #include <sys/uio.h>
 #include "kselftest_harness.h"
-#include "disk.h"
 #include "users.h"
 
 #define LENGTH (4 * MIB)
@@ -19,8 +18,7 @@ FIXTURE(direct) {
 
 FIXTURE_SETUP(direct)
 {
-	users_start(_metadata, &self->u, LENGTH);
-	ASSERT_FD(&self->disk, disk_open());
+	users_start_disk(_metadata, &self->u, LENGTH, &self->disk);
 }
 
 FIXTURE_TEARDOWN(direct)

@@ -9,7 +9,6 @@
 #include <sys/uio.h>
 #include <linux/io_uring.h>
 #include "kselftest_harness.h"
-#include "disk.h"
 #include "users.h"
 
 #define LENGTH (4 * MIB)
@@ -91,8 +90,7 @@ FIXTURE(uring) {
 
 FIXTURE_SETUP(uring)
 {
-	users_start(_metadata, &self->u, LENGTH);
-	ASSERT_FD(&self->disk, disk_open());
+	users_start_disk(_metadata, &self->u, LENGTH, &self->disk);
 	ASSERT_EQ(0, ring_open(&self->ring));
 }
 

@@ -9,6 +9,7 @@
 #define SELFTESTS_KMOD_USERS_H
 
 #include <stdio.h>
+#include "disk.h"
 #include "pattern.h"
 #include "session.h"
 
@@ -30,12 +31,21 @@ static inline void users_start(struct __test_metadata *_metadata,
 			       struct users *u, uint64_t length)
 {
 	session_start(_metadata, &u->s, false);
-	/* The disk's driver keeps ranges, too, to use them again. */
-	u->s.before.value[COUNTER_IOVA] = COUNTERS_IOVA_ANY;
 	u->length = length;
 	ASSERT_FD(&u->fd, region_alloc(u->s.control, length));
 	u->p = map_shared(u->fd, length);
 	ASSERT_NE(MAP_FAILED, u->p);
+}
+
+/* As users_start(), for those who also use the disk. */
+static inline void users_start_disk(struct __test_metadata *_metadata,
+				    struct users *u, uint64_t length,
+				    int *disk)
+{
+	users_start(_metadata, u, length);
+	/* The disk's driver keeps ranges, too, to use them again. */
+	u->s.before.value[COUNTER_IOVA] = COUNTERS_IOVA_ANY;
+	ASSERT_FD(disk, disk_open());
 }
 
 static inline void users_end(struct __test_metadata *_metadata,
