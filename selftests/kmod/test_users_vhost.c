@@ -7,6 +7,8 @@
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <limits.h>
 #include <net/if.h>
 #include <netinet/if_ether.h>
 #include <netpacket/packet.h>
@@ -23,6 +25,7 @@
 
 #define LENGTH (4 * MIB)
 #define TAP "guestmem0"
+#define STATISTICS "/sys/class/net/" TAP "/statistics/"
 #define HEADER 12
 #define FRAME 1500
 #define TYPE 0x88b5		/* for experiments */
@@ -210,6 +213,20 @@ static void frame_fill(uint8_t *frame, uint32_t seed)
 	frame[13] = TYPE & 0xff;
 }
 
+/* What the interface counted: says where a frame was lost. */
+static void statistics_show(void)
+{
+	char name[PATH_MAX], text[32];
+	struct dirent *e;
+	DIR *d = opendir(STATISTICS);
+
+	while (d && (e = readdir(d))) {
+		snprintf(name, sizeof(name), STATISTICS "%s", e->d_name);
+		if (!file_read(name, text, sizeof(text)) && strtoul(text, NULL, 0))
+			printf("# %s: %s\n", e->d_name, text);
+	}
+}
+
 /* The guest sends: the peer receives what was in the region. */
 TEST_F(vhost, transmit)
 {
@@ -224,7 +241,8 @@ TEST_F(vhost, transmit)
 		queue_add(q, TX_BUFFER, HEADER + FRAME, 0);
 		ASSERT_EQ(0, queue_wait(q, i))
 			result("vhost-net-transmit", "FAILED");
-		ASSERT_TRUE(readable(self->peer));
+		ASSERT_TRUE(readable(self->peer))
+			statistics_show();
 		ASSERT_EQ(FRAME, read(self->peer, got, sizeof(got)));
 		EXPECT_EQ(0, memcmp(sent, got, FRAME));
 	}
