@@ -5,15 +5,30 @@
 # folder KERNEL (see fetch-kernel.sh). KVM only if it has really booted this
 # kernel once: a /dev/kvm that opens may still be unable to. The finding is
 # kept in KERNEL/accel. GM_ACCEL overrides it.
+#
+# Without KVM, one thread translates for all CPUs: with one for each, QEMU 7.2
+# can keep the translation of code that another CPU is changing, and a kernel
+# that patches itself dies of it ("Oops: int3"). The debug kernel does not.
 set -eu
 
 kernel=${1:?usage: probe-accel.sh KERNEL}
 here=$(cd "$(dirname "$0")" && pwd)
-tcg=tcg,thread=multi
+tcg=tcg,thread=single
+if [ -e "$kernel/config" ] && ! grep -q '^CONFIG_JUMP_LABEL=y' "$kernel/config"; then
+	tcg=tcg,thread=multi
+fi
 # Of QEMU's own interrupt controllers the virtual IOMMU can remap interrupts.
 kvm=kvm,kernel-irqchip=split
 image=$kernel/vmlinux
 [ -e "$image" ] || image=$kernel/bzImage
+
+answer()
+{
+	case $(cat "$kernel/accel") in
+	kvm) echo "$kvm" ;;
+	*) echo "$tcg" ;;
+	esac
+}
 
 if [ -n "${GM_ACCEL:-}" ]; then
 	echo "$GM_ACCEL"
@@ -26,7 +41,7 @@ fi
 exec 9> "$kernel/accel.lock"
 flock 9
 if [ -s "$kernel/accel" ]; then
-	cat "$kernel/accel"
+	answer
 	exit 0
 fi
 
@@ -50,8 +65,8 @@ status=0
 		< /dev/null || status=$?
 } > /dev/null 2>&1
 if [ $status = $((21 << 1 | 1)) ]; then
-	echo "$kvm" > "$kernel/accel"
+	echo kvm > "$kernel/accel"
 else
-	echo "$tcg" > "$kernel/accel"
+	echo tcg > "$kernel/accel"
 fi
-cat "$kernel/accel"
+answer
