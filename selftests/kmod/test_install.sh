@@ -18,8 +18,8 @@ mkdir -p "$root/dkms"
 # All that make has to say is an error.
 run_make()
 {
-	make -s -C "$GM_SRC" M="$GM_BUILD/kmod/6.1" DESTDIR="$root" \
-		KDIR="$kdir" "$@" > make.log 2>&1 && [ ! -s make.log ] &&
+	make -s -C "$GM_SRC" M="$GM_BUILD/kmod/6.1" KDIR="$kdir" DESTDIR="$root" \
+		"$@" > make.log 2>&1 && [ ! -s make.log ] &&
 		return 0
 	cat make.log
 	return 1
@@ -39,6 +39,17 @@ is_module()
 installed()
 {
 	is_module "$(find "$root/lib/modules/$release" -name guestmem.ko)"
+}
+
+# As on the machine itself, where modprobe is to find it; depmod wants what a
+# kernel's package has there.
+installed_for_modprobe()
+{
+	local dir=$root/other/lib/modules/$release
+
+	mkdir -p "$dir" && touch "$dir"/modules.{order,builtin,builtin.modinfo} &&
+		run_make DESTDIR= INSTALL_MOD_PATH="$root/other" modules_install &&
+		is_module "$(modinfo -b "$root/other" -k "$release" -n guestmem)"
 }
 
 run_dkms()
@@ -67,6 +78,7 @@ sources()
 sources > before
 tap_check "make modules modules_install" run_make modules modules_install
 tap_check "the module is installed" installed
+tap_check "in another root, depmod has run" installed_for_modprobe
 tap_check "make modules without headers says so" no_headers
 tap_check "make dkms_source" run_make dkms_source
 tap_check "dkms add" run_dkms add
