@@ -8,13 +8,14 @@
 #
 # Without KVM, one thread translates for all CPUs: with one for each, QEMU 7.2
 # can keep the translation of code that another CPU is changing, and a kernel
-# that patches itself dies of it ("Oops: int3"). The debug kernel does not.
+# that patches itself dies of it ("Oops: int3"). The debug kernel has no static
+# keys, so its CPUs do run at once.
 set -eu
 
 kernel=${1:?usage: probe-accel.sh KERNEL}
 here=$(cd "$(dirname "$0")" && pwd)
 tcg=tcg,thread=single
-if [ -e "$kernel/config" ] && ! grep -q '^CONFIG_JUMP_LABEL=y' "$kernel/config"; then
+if grep -qs '^# CONFIG_JUMP_LABEL is not set' "$kernel/kdir/.config"; then
 	tcg=tcg,thread=multi
 fi
 # Of QEMU's own interrupt controllers the virtual IOMMU can remap interrupts.
