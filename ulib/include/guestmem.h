@@ -12,6 +12,7 @@
 #include <guestmem/copy.h>
 #include <guestmem/dma.h>
 #include <guestmem/endian.h>
+#include <guestmem/epoch.h>
 #include <guestmem/error.h>
 #include <guestmem/fault.h>
 #include <guestmem/file.h>

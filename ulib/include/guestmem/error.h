@@ -76,6 +76,7 @@ GM_BEGIN_DECLS
  *	@addr, @len
  * @GM_ERR_NO_DMA: ENOENT; guest memory at @addr, @len is not mapped for device
  *	@name
+ * @GM_ERR_DEADLOCK: EDEADLK; the calling thread would wait for itself
  *
  * New kinds are added at the end; the numbers are ABI.
  */
@@ -121,6 +122,7 @@ enum gm_error_kind {
 	GM_ERR_NOT_PINNED,
 	GM_ERR_REVOKED,
 	GM_ERR_NO_DMA,
+	GM_ERR_DEADLOCK,
 };
 
 /* Room for the name of who or what a failure is about, with its final 0. */

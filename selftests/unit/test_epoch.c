@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* gm-test: tsan */
+/*
+ * epoch.h: sections and those who wait for them. Threads of all kinds: many,
+ * short-lived ones, such that end in a section, forked ones, and such for which
+ * there is no memory.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "kselftest_harness.h"
+#include <guestmem/epoch.h>
+#include "expect.h"
+#include "refuse.h"
+
+/* No memory for records, from here on. */
+static bool no_memory;
+
+void *aligned_alloc(size_t align, size_t size)
+{
+	void *p = NULL;
+
+	if (__atomic_load_n(&no_memory, __ATOMIC_RELAXED) ||
+	    posix_memalign(&p, align, size))
+		return NULL;
+	return p;
+}
+
+static void sleep_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	nanosleep(&t, NULL);
+}
+
+static void wait_for(const uint32_t *what, uint32_t value)
+{
+	while (__atomic_load_n(what, __ATOMIC_ACQUIRE) != value)
+		sleep_ms(1);
+}
+
+static void set(uint32_t *what, uint32_t value)
+{
+	__atomic_store_n(what, value, __ATOMIC_RELEASE);
+}
+
+TEST(section_is_seen_by_its_own_thread)
+{
+	EXPECT_FALSE(gm_epoch_inside());
+	gm_epoch_enter();
+	EXPECT_TRUE(gm_epoch_inside());
+	gm_epoch_enter();
+	gm_epoch_exit();
+	EXPECT_TRUE(gm_epoch_inside());
+	gm_epoch_exit();
+	EXPECT_FALSE(gm_epoch_inside());
+	/* One too many changes nothing. */
+	gm_epoch_exit();
+	EXPECT_FALSE(gm_epoch_inside());
+	gm_epoch_enter();
+	EXPECT_TRUE(gm_epoch_inside());
+	gm_epoch_exit();
+	EXPECT_EQ(0, gm_epoch_synchronize());
+}
+
+TEST(nobody_waits_for_itself)
+{
+	gm_epoch_enter();
+	gm_epoch_enter();
+	gm_epoch_exit();
+	EXPECT_FAIL(gm_epoch_synchronize(), EDEADLK, GM_ERR_DEADLOCK, 0, 0, 0,
+		    0);
+	gm_epoch_exit();
+	EXPECT_EQ(0, gm_epoch_synchronize());
+}
+
+TEST(epoch_passes_when_older_sections_are_over)
+{
+	uint64_t before, inside;
+
+	before = gm_epoch_advance();
+	EXPECT_TRUE(gm_epoch_passed(before));
+	gm_epoch_enter();
+	EXPECT_TRUE(gm_epoch_passed(before));
+	inside = gm_epoch_advance();
+	EXPECT_LT(before, inside);
+	EXPECT_FALSE(gm_epoch_passed(inside));
+	/* An inner section is no new one. */
+	gm_epoch_enter();
+	EXPECT_FALSE(gm_epoch_passed(inside));
+	gm_epoch_exit();
+	EXPECT_FALSE(gm_epoch_passed(inside));
+	gm_epoch_exit();
+	EXPECT_TRUE(gm_epoch_passed(inside));
+	/* A later section does not hold up what was before it. */
+	gm_epoch_enter();
+	EXPECT_TRUE(gm_epoch_passed(inside));
+	gm_epoch_exit();
+}
+
+/* A thread that does what it is told. */
+struct actor {
+	pthread_t thread;
+	uint32_t step;		/* it is told */
+	uint32_t done;		/* it has done */
+	int result;
+};
+
+static void *section(void *arg)
+{
+	struct actor *a = arg;
+
+	gm_epoch_enter();
+	set(&a->done, 1);
+	wait_for(&a->step, 2);
+	gm_epoch_exit();
+	set(&a->done, 2);
+	wait_for(&a->step, 3);
+	return NULL;
+}
+
+static void *synchronize(void *arg)
+{
+	struct actor *a = arg;
+
+	a->result = gm_epoch_synchronize();
+	set(&a->done, 1);
+	return NULL;
+}
+
+#define START(actor, fn) do { \
+	memset(actor, 0, sizeof(*(actor))); \
+	ASSERT_EQ(0, pthread_create(&(actor)->thread, NULL, fn, actor)); \
+} while (0)
+
+TEST(writer_waits_as_long_as_needed)
+{
+	struct actor reader, writer;
+
+	START(&reader, section);
+	wait_for(&reader.done, 1);
+	START(&writer, synchronize);
+	sleep_ms(30);
+	EXPECT_EQ(0, __atomic_load_n(&writer.done, __ATOMIC_ACQUIRE));
+	/* Others begin and end their sections, and don't wait. */
+	gm_epoch_enter();
+	set(&reader.step, 2);
+	/* This section is younger than the writer. */
+	wait_for(&writer.done, 1);
+	gm_epoch_exit();
+	EXPECT_EQ(0, pthread_join(writer.thread, NULL));
+	EXPECT_EQ(0, writer.result);
+	/* The reader sleeps, outside. That is nobody's matter. */
+	EXPECT_EQ(0, gm_epoch_synchronize());
+	set(&reader.step, 3);
+	EXPECT_EQ(0, pthread_join(reader.thread, NULL));
+}
+
+static void *end_inside(void *arg)
+{
+	(void)arg;
+	gm_epoch_enter();
+	gm_epoch_enter();
+	return NULL;
+}
+
+TEST(thread_that_ends_in_a_section_leaves_it)
+{
+	pthread_t t;
+
+	ASSERT_EQ(0, pthread_create(&t, NULL, end_inside, NULL));
+	ASSERT_EQ(0, pthread_join(t, NULL));
+	EXPECT_EQ(0, gm_epoch_synchronize());
+}
+
+/* Sections in the destructors of a thread, after the library's own; more often
+ * than a thread calls them. The thread sanitizer's thread ends before the last.
+ */
+#define LATE_ROUNDS (GM_TSAN ? 2 : 6)
+
+static pthread_key_t late_key;
+
+static void late(void *arg)
+{
+	uintptr_t left = (uintptr_t)arg;
+
+	gm_epoch_enter();
+	gm_epoch_exit();
+	if (left > 1)
+		pthread_setspecific(late_key, (void *)(left - 1));
+}
+
+static void *end_late(void *arg)
+{
+	(void)arg;
+	gm_epoch_enter();
+	gm_epoch_exit();
+	pthread_setspecific(late_key, (void *)(uintptr_t)LATE_ROUNDS);
+	return NULL;
+}
+
+TEST(section_while_a_thread_ends)
+{
+	pthread_t t;
+
+	gm_epoch_synchronize();
+	ASSERT_EQ(0, pthread_key_create(&late_key, late));
+	for (int i = 0; i < 20; i++) {
+		ASSERT_EQ(0, pthread_create(&t, NULL, end_late, NULL));
+		ASSERT_EQ(0, pthread_join(t, NULL));
+		EXPECT_EQ(0, gm_epoch_synchronize());
+	}
+}
+
+static void *short_life(void *arg)
+{
+	const uint64_t *const *where = arg;
+	uint64_t seen;
+
+	gm_epoch_enter();
+	seen = *__atomic_load_n(where, __ATOMIC_ACQUIRE);
+	gm_epoch_exit();
+	return (void *)(uintptr_t)(seen == 7);
+}
+
+TEST(thousand_short_lived_threads)
+{
+	uint64_t *shared = malloc(sizeof(*shared));
+	uint64_t good = 0;
+
+	ASSERT_NE(NULL, shared);
+	*shared = 7;
+	for (int i = 0; i < 500; i++) {
+		uint64_t *fresh = malloc(sizeof(*fresh)), *old = shared;
+		pthread_t t[2];
+		void *ret;
+
+		ASSERT_NE(NULL, fresh);
+		*fresh = 7;
+		for (int k = 0; k < 2; k++)
+			ASSERT_EQ(0, pthread_create(&t[k], NULL, short_life,
+						    &shared));
+		__atomic_store_n(&shared, fresh, __ATOMIC_RELEASE);
+		ASSERT_OK(gm_epoch_synchronize());
+		*old = 0;
+		free(old);
+		for (int k = 0; k < 2; k++) {
+			ASSERT_EQ(0, pthread_join(t[k], &ret));
+			good += ret != NULL;
+		}
+	}
+	EXPECT_EQ(1000, good);
+	free(shared);
+}
+
+/* In a child: its exit status says if all is as it should be. */
+#define CHILD_OK(cond) do { if (!(cond)) _exit(1); } while (0)
+
+static int child_status(pid_t pid)
+{
+	int status = -1;
+
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ?
+		       WEXITSTATUS(status) : -1;
+}
+
+TEST(child_has_its_own_sections_only)
+{
+	struct actor reader;
+	pid_t pid;
+
+	START(&reader, section);
+	wait_for(&reader.done, 1);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		/* The reader's section is not in this process. */
+		CHILD_OK(!gm_epoch_inside());
+		CHILD_OK(!gm_epoch_synchronize());
+		gm_epoch_enter();
+		CHILD_OK(gm_epoch_synchronize() == -EDEADLK);
+		gm_epoch_exit();
+		CHILD_OK(!gm_epoch_synchronize());
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	set(&reader.step, 2);
+	wait_for(&reader.done, 2);
+	set(&reader.step, 3);
+	EXPECT_EQ(0, pthread_join(reader.thread, NULL));
+}
+
+TEST(fork_in_a_section)
+{
+	uint64_t number;
+	pid_t pid;
+
+	gm_epoch_enter();
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		CHILD_OK(gm_epoch_inside());
+		number = gm_epoch_advance();
+		CHILD_OK(!gm_epoch_passed(number));
+		gm_epoch_exit();
+		CHILD_OK(gm_epoch_passed(number));
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_TRUE(gm_epoch_inside());
+	gm_epoch_exit();
+}
+
+static void *section_without_record(void *arg)
+{
+	struct actor *a = arg;
+
+	gm_epoch_enter();
+	gm_epoch_enter();
+	a->result = gm_epoch_inside() && !gm_epoch_self;
+	set(&a->done, 1);
+	wait_for(&a->step, 2);
+	gm_epoch_exit();
+	set(&a->done, 2);
+	wait_for(&a->step, 3);
+	gm_epoch_exit();
+	a->result += gm_epoch_inside();
+	return NULL;
+}
+
+TEST(no_memory_for_a_record)
+{
+	void *(*volatile alloc)(size_t align, size_t size) = aligned_alloc;
+	struct actor reader;
+	uint64_t number;
+	pid_t pid;
+	void *p;
+
+	__atomic_store_n(&no_memory, true, __ATOMIC_RELAXED);
+	p = alloc(64, 64);
+	free(p);
+	if (p)
+		SKIP(return, "allocation can't be made to fail here");
+	START(&reader, section_without_record);
+	wait_for(&reader.done, 1);
+	number = gm_epoch_advance();
+	EXPECT_FALSE(gm_epoch_passed(number));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		CHILD_OK(gm_epoch_passed(number));
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	set(&reader.step, 2);
+	wait_for(&reader.done, 2);
+	EXPECT_FALSE(gm_epoch_passed(number));
+	set(&reader.step, 3);
+	EXPECT_EQ(0, pthread_join(reader.thread, NULL));
+	EXPECT_EQ(1, reader.result);
+	EXPECT_TRUE(gm_epoch_passed(number));
+
+	/* Memory comes in the middle. */
+	gm_epoch_enter();
+	EXPECT_EQ(NULL, gm_epoch_self);
+	__atomic_store_n(&no_memory, false, __ATOMIC_RELAXED);
+	gm_epoch_enter();
+	EXPECT_NE(NULL, gm_epoch_self);
+	gm_epoch_exit();
+	EXPECT_TRUE(gm_epoch_inside());
+	EXPECT_FAIL_KIND(gm_epoch_synchronize(), EDEADLK, GM_ERR_DEADLOCK);
+	gm_epoch_exit();
+	EXPECT_FALSE(gm_epoch_inside());
+	EXPECT_EQ(0, gm_epoch_synchronize());
+}
+
+TEST(membarrier_that_is_taken_away_is_told)
+{
+	uint64_t number;
+
+	ASSERT_EQ(0, gm_epoch_synchronize());
+	number = gm_epoch_advance();
+	EXPECT_TRUE(gm_epoch_passed(number));
+	gm_epoch_enter();
+	if (gm_epoch_self->fence)
+		SKIP(return, "no membarrier here");
+	gm_epoch_exit();
+	if (refuse_syscall(__NR_membarrier, EPERM))
+		SKIP(return, "no seccomp filter to be had here");
+	EXPECT_FAIL(gm_epoch_synchronize(), EPERM, GM_ERR_IO, 0, 0, 0, 0);
+	EXPECT_FALSE(gm_epoch_passed(number));
+}
+
+TEST_HARNESS_MAIN
