@@ -7,11 +7,9 @@
  */
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 #include "kselftest_harness.h"
 #include <guestmem/epoch.h>
+#include "actor.h"
 #include "expect.h"
 #include "refuse.h"
 
@@ -26,24 +24,6 @@ void *aligned_alloc(size_t align, size_t size)
 	    posix_memalign(&p, align, size))
 		return NULL;
 	return p;
-}
-
-static void sleep_ms(long ms)
-{
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-	nanosleep(&t, NULL);
-}
-
-static void wait_for(const uint32_t *what, uint32_t value)
-{
-	while (__atomic_load_n(what, __ATOMIC_ACQUIRE) != value)
-		sleep_ms(1);
-}
-
-static void set(uint32_t *what, uint32_t value)
-{
-	__atomic_store_n(what, value, __ATOMIC_RELEASE);
 }
 
 TEST(section_is_seen_by_its_own_thread)
@@ -100,24 +80,16 @@ TEST(epoch_passes_when_older_sections_are_over)
 	gm_epoch_exit();
 }
 
-/* A thread that does what it is told. */
-struct actor {
-	pthread_t thread;
-	uint32_t step;		/* it is told */
-	uint32_t done;		/* it has done */
-	int result;
-};
-
 static void *section(void *arg)
 {
 	struct actor *a = arg;
 
 	gm_epoch_enter();
-	set(&a->done, 1);
-	wait_for(&a->step, 2);
+	set_step(&a->done, 1);
+	wait_step(&a->step, 2);
 	gm_epoch_exit();
-	set(&a->done, 2);
-	wait_for(&a->step, 3);
+	set_step(&a->done, 2);
+	wait_step(&a->step, 3);
 	return NULL;
 }
 
@@ -126,36 +98,31 @@ static void *synchronize(void *arg)
 	struct actor *a = arg;
 
 	a->result = gm_epoch_synchronize();
-	set(&a->done, 1);
+	set_step(&a->done, 1);
 	return NULL;
 }
-
-#define START(actor, fn) do { \
-	memset(actor, 0, sizeof(*(actor))); \
-	ASSERT_EQ(0, pthread_create(&(actor)->thread, NULL, fn, actor)); \
-} while (0)
 
 TEST(writer_waits_as_long_as_needed)
 {
 	struct actor reader, writer;
 
-	START(&reader, section);
-	wait_for(&reader.done, 1);
-	START(&writer, synchronize);
+	ACTOR_START(&reader, section, NULL);
+	wait_step(&reader.done, 1);
+	ACTOR_START(&writer, synchronize, NULL);
 	sleep_ms(30);
-	EXPECT_EQ(0, __atomic_load_n(&writer.done, __ATOMIC_ACQUIRE));
+	EXPECT_EQ(0, get_step(&writer.done));
 	/* Others begin and end their sections, and don't wait. */
 	gm_epoch_enter();
-	set(&reader.step, 2);
+	set_step(&reader.step, 2);
 	/* This section is younger than the writer. */
-	wait_for(&writer.done, 1);
+	wait_step(&writer.done, 1);
 	gm_epoch_exit();
-	EXPECT_EQ(0, pthread_join(writer.thread, NULL));
+	ACTOR_JOIN(&writer);
 	EXPECT_EQ(0, writer.result);
 	/* The reader sleeps, outside. That is nobody's matter. */
 	EXPECT_EQ(0, gm_epoch_synchronize());
-	set(&reader.step, 3);
-	EXPECT_EQ(0, pthread_join(reader.thread, NULL));
+	set_step(&reader.step, 3);
+	ACTOR_JOIN(&reader);
 }
 
 static void *end_inside(void *arg)
@@ -255,24 +222,13 @@ TEST(thousand_short_lived_threads)
 	free(shared);
 }
 
-/* In a child: its exit status says if all is as it should be. */
-#define CHILD_OK(cond) do { if (!(cond)) _exit(1); } while (0)
-
-static int child_status(pid_t pid)
-{
-	int status = -1;
-
-	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ?
-		       WEXITSTATUS(status) : -1;
-}
-
 TEST(child_has_its_own_sections_only)
 {
 	struct actor reader;
 	pid_t pid;
 
-	START(&reader, section);
-	wait_for(&reader.done, 1);
+	ACTOR_START(&reader, section, NULL);
+	wait_step(&reader.done, 1);
 	pid = fork();
 	ASSERT_LE(0, pid);
 	if (!pid) {
@@ -286,10 +242,10 @@ TEST(child_has_its_own_sections_only)
 		_exit(0);
 	}
 	EXPECT_EQ(0, child_status(pid));
-	set(&reader.step, 2);
-	wait_for(&reader.done, 2);
-	set(&reader.step, 3);
-	EXPECT_EQ(0, pthread_join(reader.thread, NULL));
+	set_step(&reader.step, 2);
+	wait_step(&reader.done, 2);
+	set_step(&reader.step, 3);
+	ACTOR_JOIN(&reader);
 }
 
 TEST(fork_in_a_section)
@@ -320,11 +276,11 @@ static void *section_without_record(void *arg)
 	gm_epoch_enter();
 	gm_epoch_enter();
 	a->result = gm_epoch_inside() && !gm_epoch_self;
-	set(&a->done, 1);
-	wait_for(&a->step, 2);
+	set_step(&a->done, 1);
+	wait_step(&a->step, 2);
 	gm_epoch_exit();
-	set(&a->done, 2);
-	wait_for(&a->step, 3);
+	set_step(&a->done, 2);
+	wait_step(&a->step, 3);
 	gm_epoch_exit();
 	a->result += gm_epoch_inside();
 	return NULL;
@@ -343,8 +299,8 @@ TEST(no_memory_for_a_record)
 	free(p);
 	if (p)
 		SKIP(return, "allocation can't be made to fail here");
-	START(&reader, section_without_record);
-	wait_for(&reader.done, 1);
+	ACTOR_START(&reader, section_without_record, NULL);
+	wait_step(&reader.done, 1);
 	number = gm_epoch_advance();
 	EXPECT_FALSE(gm_epoch_passed(number));
 	pid = fork();
@@ -354,11 +310,11 @@ TEST(no_memory_for_a_record)
 		_exit(0);
 	}
 	EXPECT_EQ(0, child_status(pid));
-	set(&reader.step, 2);
-	wait_for(&reader.done, 2);
+	set_step(&reader.step, 2);
+	wait_step(&reader.done, 2);
 	EXPECT_FALSE(gm_epoch_passed(number));
-	set(&reader.step, 3);
-	EXPECT_EQ(0, pthread_join(reader.thread, NULL));
+	set_step(&reader.step, 3);
+	ACTOR_JOIN(&reader);
 	EXPECT_EQ(1, reader.result);
 	EXPECT_TRUE(gm_epoch_passed(number));
 
@@ -374,6 +330,31 @@ TEST(no_memory_for_a_record)
 	gm_epoch_exit();
 	EXPECT_FALSE(gm_epoch_inside());
 	EXPECT_EQ(0, gm_epoch_synchronize());
+}
+
+TEST(without_membarrier)
+{
+	struct actor reader, writer;
+
+	if (refuse_syscall(__NR_membarrier, ENOSYS))
+		SKIP(return, "no seccomp filter to be had here");
+	gm_epoch_enter();
+	EXPECT_EQ(1, gm_epoch_self->fence);
+	gm_epoch_enter();
+	gm_epoch_exit();
+	EXPECT_FAIL_KIND(gm_epoch_synchronize(), EDEADLK, GM_ERR_DEADLOCK);
+	gm_epoch_exit();
+	EXPECT_EQ(0, gm_epoch_synchronize());
+	ACTOR_START(&reader, section, NULL);
+	wait_step(&reader.done, 1);
+	ACTOR_START(&writer, synchronize, NULL);
+	sleep_ms(30);
+	EXPECT_EQ(0, get_step(&writer.done));
+	set_step(&reader.step, 2);
+	ACTOR_JOIN(&writer);
+	EXPECT_EQ(0, writer.result);
+	set_step(&reader.step, 3);
+	ACTOR_JOIN(&reader);
 }
 
 TEST(membarrier_that_is_taken_away_is_told)

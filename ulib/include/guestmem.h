@@ -24,10 +24,12 @@
 #include <guestmem/mmap.h>
 #include <guestmem/object.h>
 #include <guestmem/perm.h>
+#include <guestmem/reader.h>
 #include <guestmem/ref.h>
 #include <guestmem/region.h>
 #include <guestmem/slice.h>
 #include <guestmem/slice_access.h>
+#include <guestmem/space.h>
 #include <guestmem/view.h>
 
 #endif /* GUESTMEM_H */

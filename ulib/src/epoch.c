@@ -104,7 +104,7 @@ static void fork_child(void)
 				continue;
 			list_del(rec);
 			free(rec);
-		} else if (rec->owner != &gm_epoch_self) {
+		} else if (rec->owner != gm_epoch_owner()) {
 			rec->state = 0;
 		}
 	}
@@ -149,7 +149,7 @@ static struct gm_epoch_record *thread_record(void)
 
 	if (!rec)
 		return NULL;
-	gm_epoch_record_init(rec, &gm_epoch_self);
+	gm_epoch_record_init(rec, gm_epoch_owner());
 	rec->flags = RECORD_HEAP;
 	if (epoch.no_key || pthread_setspecific(epoch.key, rec)) {
 		free(rec);
@@ -189,7 +189,7 @@ bool gm_epoch_inside(void)
 		inside = __atomic_load_n(&rec->state, __ATOMIC_ACQUIRE) &
 				 GM_EPOCH_DEPTH &&
 			 __atomic_load_n(&rec->owner, __ATOMIC_RELAXED) ==
-				 &gm_epoch_self;
+				 gm_epoch_owner();
 	pthread_mutex_unlock(&epoch.lock);
 	return inside;
 }
@@ -197,11 +197,8 @@ bool gm_epoch_inside(void)
 /* A full barrier on all threads, or on this one if sections have their own. */
 static int barrier(void)
 {
-	int err;
-
 	gm_epoch_fence();
-	err = epoch.fence ? 0 : gm_os_barrier_all_threads();
-	return err ? gm_error_set(err, GM_ERR_IO, 0, 0) : 0;
+	return epoch.fence ? 0 : gm_os_barrier_all_threads();
 }
 
 /* The oldest epoch that a section is in; the present one if there is none. */
@@ -262,7 +259,7 @@ static void pause_before(uint32_t look)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
-int gm_epoch_synchronize(void)
+int gm_epoch_wait(uint64_t *passed)
 {
 	uint64_t number, min;
 	uint32_t look;
@@ -277,5 +274,15 @@ int gm_epoch_synchronize(void)
 		pause_before(look);
 		min = oldest();
 	}
-	return ret;
+	if (ret)
+		return gm_error_set(ret, GM_ERR_IO, 0, 0);
+	*passed = number;
+	return 0;
+}
+
+int gm_epoch_synchronize(void)
+{
+	uint64_t passed;
+
+	return gm_epoch_wait(&passed);
 }

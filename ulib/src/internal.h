@@ -95,9 +95,17 @@ void gm_epoch_record_remove(struct gm_epoch_record *rec);
 
 /*
  * The oldest epoch that a section is in, after a barrier on all threads; the
- * present one if there is none. An error is that of gm_epoch_synchronize().
+ * present one if there is none. Returns 0 or a negative errno, without gm_error.
  */
 int gm_epoch_oldest(uint64_t *out);
+
+/*
+ * gm_epoch_synchronize(), that tells which epoch has passed. It may be younger
+ * than what gm_epoch_oldest() says afterwards: a reader that had read the time
+ * and not yet noted it when it was looked at shows an old epoch, and finds the
+ * new all the same.
+ */
+int gm_epoch_wait(uint64_t *passed);
 
 /* --- region.c, hold.c --- */
 

@@ -65,6 +65,12 @@ GM_STATIC_ASSERT(offsetof(struct gm_epoch_record, fence) == 24, "ABI");
 extern GM_API __thread struct gm_epoch_record *gm_epoch_self
 	__attribute__((__tls_model__("initial-exec")));
 
+/* Tells this thread from the others of the process. */
+GM_CORE const void *gm_epoch_owner(void)
+{
+	return &gm_epoch_self;
+}
+
 /* For threads without a record: makes it, and begins or ends the section. */
 GM_API void gm_epoch_enter_slow(void);
 GM_API void gm_epoch_exit_slow(void);

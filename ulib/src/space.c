@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * space.c - published maps.
+ *
+ * A space keeps a reference to each map that it has published until no section
+ * can have it any more. So a reader that finds a map in a section may use it, and
+ * take a reference of its own.
+ *
+ * One lock for all spaces is held for a few stores at a time, and over a fork:
+ * the child finds each space as it was between two of them. Who is a space's
+ * writer is a field under that lock, and not a mutex, since a child has to take
+ * it away from threads that it does not have.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "internal.h"
+
+#define LINE 128
+
+/* A map that was replaced. */
+struct retired {
+	struct retired *next;
+	struct gm_map *map;
+	uint64_t epoch;		/* sections before it may have the map */
+};
+
+/* What readers look at has its own cache lines. */
+struct space {
+	_Alignas(LINE) struct gm_space head;
+	_Alignas(LINE) uint32_t refs;
+	struct space *next;
+	struct space *prev;
+	const void *writer;	/* NULL: nobody */
+	struct retired *retired;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t unlocked;	/* a space has no writer any more */
+	struct space *spaces;
+	pthread_once_t once;
+} all = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.unlocked = PTHREAD_COND_INITIALIZER,
+	.once = PTHREAD_ONCE_INIT,
+};
+
+static struct space *to_space(struct gm_space *s)
+{
+	return (struct space *)(void *)s;
+}
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&all.lock);
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&all.lock);
+}
+
+static void fork_child(void)
+{
+	struct space *s;
+
+	for (s = all.spaces; s; s = s->next)
+		if (s->writer != gm_epoch_owner())
+			s->writer = NULL;
+	pthread_mutex_init(&all.lock, NULL);
+	pthread_cond_init(&all.unlocked, NULL);
+}
+
+static void set_up(void)
+{
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+static void space_add(struct space *s)
+{
+	pthread_mutex_lock(&all.lock);
+	s->next = all.spaces;
+	if (s->next)
+		s->next->prev = s;
+	all.spaces = s;
+	pthread_mutex_unlock(&all.lock);
+}
+
+static void space_del(struct space *s)
+{
+	pthread_mutex_lock(&all.lock);
+	if (s->prev)
+		s->prev->next = s->next;
+	else
+		all.spaces = s->next;
+	if (s->next)
+		s->next->prev = s->prev;
+	pthread_mutex_unlock(&all.lock);
+}
+
+int gm_space_new(struct gm_map *m, struct gm_space **out)
+{
+	struct space *s = aligned_alloc(LINE, sizeof(*s));
+	struct space init = { .refs = 1 };
+
+	if (!s)
+		return gm_error_memory(sizeof(*s));
+	pthread_once(&all.once, set_up);
+	*s = init;
+	s->head.map = gm_map_get(m);
+	s->head.generation = 1;
+	space_add(s);
+	*out = &s->head;
+	return 0;
+}
+
+struct gm_space *gm_space_get(struct gm_space *s)
+{
+	gm_ref_inc(&to_space(s)->refs);
+	return s;
+}
+
+/* No lock is held: a region's own release function may do what it likes. */
+static void retired_free(struct retired *list)
+{
+	struct retired *next;
+
+	for (; list; list = next) {
+		next = list->next;
+		gm_map_put(list->map);
+		free(list);
+	}
+}
+
+void gm_space_put(struct gm_space *space)
+{
+	struct space *s = to_space(space);
+
+	if (!s || !gm_ref_dec_is_last(&s->refs))
+		return;
+	space_del(s);
+	retired_free(s->retired);
+	gm_map_put(s->head.map);
+	free(s);
+}
+
+struct gm_map *gm_space_snapshot(const struct gm_space *s)
+{
+	struct gm_map *m;
+
+	gm_epoch_enter();
+	m = gm_map_get(__atomic_load_n(&s->map, __ATOMIC_ACQUIRE));
+	gm_epoch_exit();
+	return m;
+}
+
+int gm_space_lock(struct gm_space *space)
+{
+	const void *self = gm_epoch_owner();
+	struct space *s = to_space(space);
+	bool mine;
+
+	/* A writer that waits for this section would be waited for. */
+	if (gm_epoch_inside())
+		return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0);
+	pthread_mutex_lock(&all.lock);
+	mine = s->writer == self;
+	while (!mine && s->writer)
+		pthread_cond_wait(&all.unlocked, &all.lock);
+	s->writer = self;
+	pthread_mutex_unlock(&all.lock);
+	return mine ? gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0) : 0;
+}
+
+static bool is_writer(const struct space *s)
+{
+	bool mine;
+
+	pthread_mutex_lock(&all.lock);
+	mine = s->writer == gm_epoch_owner();
+	pthread_mutex_unlock(&all.lock);
+	return mine;
+}
+
+void gm_space_unlock(struct gm_space *space)
+{
+	struct space *s = to_space(space);
+
+	pthread_mutex_lock(&all.lock);
+	if (s->writer == gm_epoch_owner()) {
+		s->writer = NULL;
+		pthread_cond_broadcast(&all.unlocked);
+	}
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* @old, with its map to be set here, is handed over. */
+static void publish(struct space *s, struct gm_map *m, struct retired *old)
+{
+	pthread_mutex_lock(&all.lock);
+	old->map = s->head.map;
+	__atomic_store_n(&s->head.map, gm_map_get(m), __ATOMIC_RELEASE);
+	/* After the map: who sees this number finds that map, or a later one. */
+	__atomic_store_n(&s->head.generation, s->head.generation + 1,
+			 __ATOMIC_RELEASE);
+	/* After both: sections of the new epoch find the new. */
+	old->epoch = gm_epoch_advance();
+	old->next = s->retired;
+	s->retired = old;
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* Drop what was replaced before @epoch. Returns how many are left. */
+static size_t drop_until(struct space *s, uint64_t epoch)
+{
+	struct retired *done = NULL, **p, *r;
+	size_t left = 0;
+
+	pthread_mutex_lock(&all.lock);
+	for (p = &s->retired; (r = *p);) {
+		if ((int64_t)(epoch - r->epoch) >= 0) {
+			*p = r->next;
+			r->next = done;
+			done = r;
+		} else {
+			p = &r->next;
+			left++;
+		}
+	}
+	pthread_mutex_unlock(&all.lock);
+	retired_free(done);
+	return left;
+}
+
+size_t gm_space_reclaim(struct gm_space *s)
+{
+	uint64_t oldest;
+
+	/* Without a barrier nobody can tell: epoch 0 has passed. */
+	if (gm_epoch_oldest(&oldest))
+		oldest = 0;
+	return drop_until(to_space(s), oldest);
+}
+
+int gm_space_replace(struct gm_space *space, struct gm_map *m,
+		     enum gm_release how)
+{
+	struct space *s = to_space(space);
+	struct retired *old;
+	uint64_t passed;
+	int ret;
+
+	if (how != GM_RELEASE_WAIT && how != GM_RELEASE_LATER)
+		return gm_error_set(-EINVAL, GM_ERR_OPTION, 0, 0);
+	if (!is_writer(s))
+		return gm_error_set(-EPERM, GM_ERR_NOT_LOCKED, 0, 0);
+	if (how == GM_RELEASE_WAIT && gm_epoch_inside())
+		return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0);
+	old = malloc(sizeof(*old));
+	if (!old)
+		return gm_error_memory(sizeof(*old));
+	publish(s, m, old);
+	if (how == GM_RELEASE_LATER) {
+		gm_space_reclaim(space);
+		return 0;
+	}
+	ret = gm_epoch_wait(&passed);
+	if (!ret)
+		drop_until(s, passed);
+	return ret;
+}
+
+int gm_space_insert(struct gm_space *s, struct gm_region *r,
+		    enum gm_release how)
+{
+	struct gm_map *m;
+	int ret;
+
+	ret = gm_space_lock(s);
+	if (ret)
+		return ret;
+	ret = gm_map_insert(s->map, r, &m);
+	if (!ret) {
+		ret = gm_space_replace(s, m, how);
+		gm_map_put(m);
+	}
+	gm_space_unlock(s);
+	return ret;
+}
+
+int gm_space_remove(struct gm_space *s, gm_gpa_t gpa, gm_size_t len,
+		    enum gm_release how, struct gm_region **removed)
+{
+	struct gm_region *r;
+	struct gm_map *m;
+	int ret;
+
+	ret = gm_space_lock(s);
+	if (ret)
+		return ret;
+	ret = gm_map_remove(s->map, gpa, len, &m, &r);
+	if (!ret) {
+		ret = gm_space_replace(s, m, how);
+		gm_map_put(m);
+		if (!ret && removed)
+			*removed = gm_region_get(r);
+		gm_region_put(r);
+	}
+	gm_space_unlock(s);
+	return ret;
+}
