@@ -52,7 +52,7 @@ void gm_reader_exit(struct gm_reader *r)
  * twice. The view is of no generation while it is half of one: a child that is
  * forked by another thread then finds it so.
  */
-void gm_reader_update(struct gm_reader *r)
+void gm_reader_begin_slow(struct gm_reader *r)
 {
 	uint64_t generation = __atomic_load_n(r->generation, __ATOMIC_ACQUIRE);
 

@@ -88,7 +88,7 @@ GM_API void gm_reader_init_plain(struct gm_reader *r, const struct gm_map *m);
 GM_API void gm_reader_exit(struct gm_reader *r);
 
 /* The view is of an older map, or of none yet. */
-GM_API void gm_reader_update(struct gm_reader *r);
+GM_API void gm_reader_begin_slow(struct gm_reader *r);
 
 /**
  * gm_reader_begin() - begin a section
@@ -110,7 +110,7 @@ GM_INLINE struct gm_view *gm_reader_begin(struct gm_reader *r)
 	gm_epoch_record_begin(rec);
 	if (gm_unlikely(__atomic_load_n(r->generation, __ATOMIC_ACQUIRE) !=
 			r->seen))
-		gm_reader_update(r);
+		gm_reader_begin_slow(r);
 	return &r->view;
 }
 
