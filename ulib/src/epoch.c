@@ -201,11 +201,11 @@ static int barrier(void)
 	return epoch.fence ? 0 : gm_os_barrier_all_threads();
 }
 
-/* The oldest epoch that a section is in; the present one if there is none. */
-static uint64_t oldest(void)
+/* The oldest epoch that a section is in; @now if there is no older one. */
+static uint64_t oldest(uint64_t now)
 {
 	const struct gm_epoch_record *rec;
-	uint64_t min = __atomic_load_n(&epoch.now, __ATOMIC_ACQUIRE);
+	uint64_t min = now;
 
 	/* Nobody knows in which: older than all. */
 	if (__atomic_load_n(&epoch.unrecorded, __ATOMIC_ACQUIRE))
@@ -223,12 +223,18 @@ static uint64_t oldest(void)
 
 int gm_epoch_oldest(uint64_t *out)
 {
+	uint64_t now;
 	int ret;
 
 	pthread_once(&epoch.once, set_up);
+	/*
+	 * Before the barrier: a section that began after it may have found what
+	 * is taken away now, and its note may not be seen yet.
+	 */
+	now = __atomic_load_n(&epoch.now, __ATOMIC_ACQUIRE);
 	ret = barrier();
 	if (!ret)
-		*out = oldest();
+		*out = oldest(now);
 	return ret;
 }
 
@@ -272,7 +278,7 @@ int gm_epoch_wait(uint64_t *passed)
 	ret = gm_epoch_oldest(&min);
 	for (look = 0; !ret && (int64_t)(min - number) < 0; look++) {
 		pause_before(look);
-		min = oldest();
+		min = oldest(number);
 	}
 	if (ret)
 		return gm_error_set(ret, GM_ERR_IO, 0, 0);

@@ -94,8 +94,9 @@ void gm_epoch_record_add(struct gm_epoch_record *rec);
 void gm_epoch_record_remove(struct gm_epoch_record *rec);
 
 /*
- * The oldest epoch that a section is in, after a barrier on all threads; the
- * present one if there is none. Returns 0 or a negative errno, without gm_error.
+ * The oldest epoch that a section is in, after a barrier on all threads; if there
+ * is none, the one that was present before the barrier. Returns 0 or a negative
+ * errno, without gm_error.
  */
 int gm_epoch_oldest(uint64_t *out);
 
