@@ -168,6 +168,8 @@ void gm_epoch_enter_slow(void)
 	}
 	unrecorded++;
 	__atomic_fetch_add(&epoch.unrecorded, 1, __ATOMIC_SEQ_CST);
+	/* An atomic operation alone may let later loads pass its store. */
+	gm_epoch_fence();
 }
 
 void gm_epoch_exit_slow(void)
