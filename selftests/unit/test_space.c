@@ -322,6 +322,45 @@ TEST_F(space, one_writer_at_a_time)
 	EXPECT_EQ(2, other.done);
 }
 
+/* A writer that waits can't be canceled there: it would keep locks for ever. */
+TEST_F(space, canceled_while_it_waits_for_the_lock)
+{
+	struct actor other;
+
+	ASSERT_OK(gm_space_lock(self->s));
+	ACTOR_START(&other, locking, self->s);
+	wait_step(&other.done, 1);
+	sleep_ms(20);
+	ASSERT_EQ(0, pthread_cancel(other.thread));
+	sleep_ms(20);
+	gm_space_unlock(self->s);
+	ACTOR_JOIN(&other);
+	EXPECT_EQ(2, other.done);
+	ASSERT_OK(remove_high(self->s, GM_RELEASE_WAIT));
+}
+
+TEST_F(space, canceled_while_it_waits_for_readers)
+{
+	struct actor reader, writer;
+
+	ACTOR_START(&reader, reading, self->s);
+	wait_step(&reader.done, 1);
+	ACTOR_START(&writer, removing, self->s);
+	while (sees(self->s, HIGH))
+		sleep_ms(1);
+	ASSERT_EQ(0, pthread_cancel(writer.thread));
+	sleep_ms(20);
+	set_step(&reader.step, 1);
+	ACTOR_JOIN(&writer);
+	ASSERT_EQ(1, writer.done);
+	EXPECT_EQ(0, writer.result);
+	EXPECT_TRUE(vma_is_unmapped(self->high, SIZE));
+	ASSERT_OK(gm_space_lock(self->s));
+	gm_space_unlock(self->s);
+	set_step(&reader.step, 2);
+	ACTOR_JOIN(&reader);
+}
+
 static void *lock_and_stay(void *arg)
 {
 	struct actor *a = arg;

@@ -267,25 +267,40 @@ static void pause_before(uint32_t look)
 	clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
+/*
+ * One barrier: who comes after it finds the new only. It is no cancellation
+ * point, since writers have locks.
+ */
+static int wait_for(uint64_t number)
+{
+	uint32_t look;
+	uint64_t min;
+	int ret, cancel;
+
+	ret = gm_epoch_oldest(&min);
+	if (ret)
+		return gm_error_set(ret, GM_ERR_IO, 0, 0);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	for (look = 0; (int64_t)(min - number) < 0; look++) {
+		pause_before(look);
+		min = oldest(number);
+	}
+	pthread_setcancelstate(cancel, NULL);
+	return 0;
+}
+
 int gm_epoch_wait(uint64_t *passed)
 {
-	uint64_t number, min;
-	uint32_t look;
+	uint64_t number;
 	int ret;
 
 	if (gm_epoch_inside())
 		return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0);
 	number = gm_epoch_advance();
-	/* One barrier: who comes after it finds the new only. */
-	ret = gm_epoch_oldest(&min);
-	for (look = 0; !ret && (int64_t)(min - number) < 0; look++) {
-		pause_before(look);
-		min = oldest(number);
-	}
-	if (ret)
-		return gm_error_set(ret, GM_ERR_IO, 0, 0);
-	*passed = number;
-	return 0;
+	ret = wait_for(number);
+	if (!ret)
+		*passed = number;
+	return ret;
 }
 
 int gm_epoch_synchronize(void)

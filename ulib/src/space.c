@@ -38,12 +38,12 @@ struct space {
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t unlocked;	/* a space has no writer any more */
+	pthread_cond_t changed;		/* a space has no writer any more */
 	struct space *spaces;
 	pthread_once_t once;
 } all = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.unlocked = PTHREAD_COND_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
 	.once = PTHREAD_ONCE_INIT,
 };
 
@@ -70,7 +70,7 @@ static void fork_child(void)
 		if (s->writer != gm_epoch_owner())
 			s->writer = NULL;
 	pthread_mutex_init(&all.lock, NULL);
-	pthread_cond_init(&all.unlocked, NULL);
+	pthread_cond_init(&all.changed, NULL);
 }
 
 static void set_up(void)
@@ -156,6 +156,16 @@ struct gm_map *gm_space_snapshot(const struct gm_space *s)
 	return m;
 }
 
+/* No cancellation point: a thread that ends there would keep the lock. */
+static void wait_for_change(void)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	pthread_cond_wait(&all.changed, &all.lock);
+	pthread_setcancelstate(cancel, NULL);
+}
+
 int gm_space_lock(struct gm_space *space)
 {
 	const void *self = gm_epoch_owner();
@@ -168,7 +178,7 @@ int gm_space_lock(struct gm_space *space)
 	pthread_mutex_lock(&all.lock);
 	mine = s->writer == self;
 	while (!mine && s->writer)
-		pthread_cond_wait(&all.unlocked, &all.lock);
+		wait_for_change();
 	s->writer = self;
 	pthread_mutex_unlock(&all.lock);
 	return mine ? gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0) : 0;
@@ -191,7 +201,7 @@ void gm_space_unlock(struct gm_space *space)
 	pthread_mutex_lock(&all.lock);
 	if (s->writer == gm_epoch_owner()) {
 		s->writer = NULL;
-		pthread_cond_broadcast(&all.unlocked);
+		pthread_cond_broadcast(&all.changed);
 	}
 	pthread_mutex_unlock(&all.lock);
 }
