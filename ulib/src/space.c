@@ -9,7 +9,7 @@
  * One lock for all spaces is held for a few stores at a time, and over a fork:
  * the child finds each space as it was between two of them. Who is a space's
  * writer is a field under that lock, and not a mutex, since a child has to take
- * it away from threads that it does not have.
+ * it away from threads that it does not have. So is who drops its old maps.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -33,12 +33,15 @@ struct space {
 	struct space *next;
 	struct space *prev;
 	const void *writer;	/* NULL: nobody */
-	struct retired *retired;
+	const void *dropper;	/* drops a map that it took from retired */
+	struct retired *retired;	/* oldest first */
+	struct retired **tail;
+	size_t retired_count;
 };
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t changed;		/* a space has no writer any more */
+	pthread_cond_t changed;		/* a space lost its writer or dropper */
 	struct space *spaces;
 	pthread_once_t once;
 } all = {
@@ -66,9 +69,12 @@ static void fork_child(void)
 {
 	struct space *s;
 
-	for (s = all.spaces; s; s = s->next)
+	for (s = all.spaces; s; s = s->next) {
 		if (s->writer != gm_epoch_owner())
 			s->writer = NULL;
+		if (s->dropper != gm_epoch_owner())
+			s->dropper = NULL;
+	}
 	pthread_mutex_init(&all.lock, NULL);
 	pthread_cond_init(&all.changed, NULL);
 }
@@ -111,6 +117,7 @@ int gm_space_new(struct gm_map *m, struct gm_space **out)
 	*s = init;
 	s->head.map = gm_map_get(m);
 	s->head.generation = 1;
+	s->tail = &s->retired;
 	space_add(s);
 	*out = &s->head;
 	return 0;
@@ -122,16 +129,23 @@ struct gm_space *gm_space_get(struct gm_space *s)
 	return s;
 }
 
-/* No lock is held: a region's own release function may do what it likes. */
-static void retired_free(struct retired *list)
+/* The oldest, of which there is one. Called with the lock. */
+static struct retired *retired_take(struct space *s)
 {
-	struct retired *next;
+	struct retired *r = s->retired;
 
-	for (; list; list = next) {
-		next = list->next;
-		gm_map_put(list->map);
-		free(list);
-	}
+	s->retired = r->next;
+	if (!s->retired)
+		s->tail = &s->retired;
+	s->retired_count--;
+	return r;
+}
+
+/* Without the lock: a region's own release function may call us. */
+static void retired_free(struct retired *r)
+{
+	gm_map_put(r->map);
+	free(r);
 }
 
 void gm_space_put(struct gm_space *space)
@@ -141,7 +155,8 @@ void gm_space_put(struct gm_space *space)
 	if (!s || !gm_ref_dec_is_last(&s->refs))
 		return;
 	space_del(s);
-	retired_free(s->retired);
+	while (s->retired)
+		retired_free(retired_take(s));
 	gm_map_put(s->head.map);
 	free(s);
 }
@@ -176,22 +191,30 @@ int gm_space_lock(struct gm_space *space)
 	if (gm_epoch_inside())
 		return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0);
 	pthread_mutex_lock(&all.lock);
-	mine = s->writer == self;
+	/* In a release function, it may be waited for as well. */
+	mine = s->writer == self || s->dropper == self;
 	while (!mine && s->writer)
 		wait_for_change();
-	s->writer = self;
+	if (!mine)
+		s->writer = self;
 	pthread_mutex_unlock(&all.lock);
 	return mine ? gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0) : 0;
 }
 
-static bool is_writer(const struct space *s)
+static int check_writer(const struct space *s, enum gm_release how)
 {
-	bool mine;
+	const void *self = gm_epoch_owner();
+	bool mine, drops;
 
 	pthread_mutex_lock(&all.lock);
-	mine = s->writer == gm_epoch_owner();
+	mine = s->writer == self;
+	drops = s->dropper == self;
 	pthread_mutex_unlock(&all.lock);
-	return mine;
+	if (!mine)
+		return gm_error_set(-EPERM, GM_ERR_NOT_LOCKED, 0, 0);
+	if (how == GM_RELEASE_WAIT && (drops || gm_epoch_inside()))
+		return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0);
+	return 0;
 }
 
 void gm_space_unlock(struct gm_space *space)
@@ -206,7 +229,7 @@ void gm_space_unlock(struct gm_space *space)
 	pthread_mutex_unlock(&all.lock);
 }
 
-/* @old, with its map to be set here, is handed over. */
+/* @old, zeroed, gets the present map, and is handed over. */
 static void publish(struct space *s, struct gm_map *m, struct retired *old)
 {
 	pthread_mutex_lock(&all.lock);
@@ -217,41 +240,63 @@ static void publish(struct space *s, struct gm_map *m, struct retired *old)
 			 __ATOMIC_RELEASE);
 	/* After both: sections of the new epoch find the new. */
 	old->epoch = gm_epoch_advance();
-	old->next = s->retired;
-	s->retired = old;
+	*s->tail = old;
+	s->tail = &old->next;
+	s->retired_count++;
 	pthread_mutex_unlock(&all.lock);
 }
 
-/* Drop what was replaced before @epoch. Returns how many are left. */
-static size_t drop_until(struct space *s, uint64_t epoch)
+/*
+ * Called with the lock, which it lets go meanwhile. A thread that is canceled in
+ * a release function would stay the dropper.
+ */
+static void drop_until(struct space *s, uint64_t epoch)
 {
-	struct retired *done = NULL, **p, *r;
-	size_t left = 0;
+	int cancel;
 
-	pthread_mutex_lock(&all.lock);
-	for (p = &s->retired; (r = *p);) {
-		if ((int64_t)(epoch - r->epoch) >= 0) {
-			*p = r->next;
-			r->next = done;
-			done = r;
-		} else {
-			p = &r->next;
-			left++;
-		}
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	s->dropper = gm_epoch_owner();
+	while (s->retired && (int64_t)(epoch - s->retired->epoch) >= 0) {
+		struct retired *r = retired_take(s);
+
+		pthread_mutex_unlock(&all.lock);
+		retired_free(r);
+		pthread_mutex_lock(&all.lock);
 	}
-	pthread_mutex_unlock(&all.lock);
-	retired_free(done);
-	return left;
+	s->dropper = NULL;
+	pthread_cond_broadcast(&all.changed);
+	pthread_setcancelstate(cancel, NULL);
 }
 
-size_t gm_space_reclaim(struct gm_space *s)
+/*
+ * Drop what was replaced before @epoch. One thread at a time does that: who waits
+ * for old maps to go waits for those that another one has just taken, too.
+ */
+static void drop_all_until(struct space *s, uint64_t epoch)
 {
-	uint64_t oldest;
+	pthread_mutex_lock(&all.lock);
+	while (s->dropper)
+		wait_for_change();
+	drop_until(s, epoch);
+	pthread_mutex_unlock(&all.lock);
+}
 
-	/* Without a barrier nobody can tell: epoch 0 has passed. */
-	if (gm_epoch_oldest(&oldest))
-		oldest = 0;
-	return drop_until(to_space(s), oldest);
+size_t gm_space_reclaim(struct gm_space *space)
+{
+	struct space *s = to_space(space);
+	uint64_t oldest;
+	size_t left;
+	bool known;
+
+	/* Without a barrier nobody can tell. */
+	known = !gm_epoch_oldest(&oldest);
+	pthread_mutex_lock(&all.lock);
+	if (known && !s->dropper)
+		drop_until(s, oldest);
+	/* A dropper that lets others have the lock is at one of them. */
+	left = s->retired_count + (s->dropper ? 1 : 0);
+	pthread_mutex_unlock(&all.lock);
+	return left;
 }
 
 int gm_space_replace(struct gm_space *space, struct gm_map *m,
@@ -264,11 +309,10 @@ int gm_space_replace(struct gm_space *space, struct gm_map *m,
 
 	if (how != GM_RELEASE_WAIT && how != GM_RELEASE_LATER)
 		return gm_error_set(-EINVAL, GM_ERR_OPTION, 0, 0);
-	if (!is_writer(s))
-		return gm_error_set(-EPERM, GM_ERR_NOT_LOCKED, 0, 0);
-	if (how == GM_RELEASE_WAIT && gm_epoch_inside())
-		return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0);
-	old = malloc(sizeof(*old));
+	ret = check_writer(s, how);
+	if (ret)
+		return ret;
+	old = calloc(1, sizeof(*old));
 	if (!old)
 		return gm_error_memory(sizeof(*old));
 	publish(s, m, old);
@@ -278,7 +322,7 @@ int gm_space_replace(struct gm_space *space, struct gm_map *m,
 	}
 	ret = gm_epoch_wait(&passed);
 	if (!ret)
-		drop_until(s, passed);
+		drop_all_until(s, passed);
 	return ret;
 }
 
@@ -303,7 +347,7 @@ int gm_space_insert(struct gm_space *s, struct gm_region *r,
 int gm_space_remove(struct gm_space *s, gm_gpa_t gpa, gm_size_t len,
 		    enum gm_release how, struct gm_region **removed)
 {
-	struct gm_region *r;
+	struct gm_region *r = NULL;
 	struct gm_map *m;
 	int ret;
 
@@ -314,10 +358,12 @@ int gm_space_remove(struct gm_space *s, gm_gpa_t gpa, gm_size_t len,
 	if (!ret) {
 		ret = gm_space_replace(s, m, how);
 		gm_map_put(m);
-		if (!ret && removed)
-			*removed = gm_region_get(r);
-		gm_region_put(r);
 	}
 	gm_space_unlock(s);
+	/* Unlocked, since this may release it. */
+	if (!ret && removed)
+		*removed = r;
+	else
+		gm_region_put(r);
 	return ret;
 }

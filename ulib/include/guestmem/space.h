@@ -102,8 +102,9 @@ GM_API struct gm_map *gm_space_snapshot(const struct gm_space *s);
  * lock, the present map changes by the caller alone: take a snapshot, make a new
  * map of it, replace.
  *
- * Return: 0; -EDEADLK (GM_ERR_DEADLOCK) the calling thread has this lock, or is
- * in a section, for whose end another writer may wait.
+ * Return: 0; -EDEADLK (GM_ERR_DEADLOCK) the calling thread has this lock, or
+ * another writer may wait for it: it is in a section, or in the release function
+ * of a region, which this space calls since it drops an old map.
  */
 GM_API int gm_space_lock(struct gm_space *s);
 
@@ -119,9 +120,10 @@ GM_API int gm_space_lock(struct gm_space *s);
  *
  * Return: 0; -EPERM (GM_ERR_NOT_LOCKED) the calling thread is not the writer;
  * -EINVAL (GM_ERR_OPTION) @how; -ENOMEM (GM_ERR_MEMORY). With GM_RELEASE_WAIT also
- * -EDEADLK (GM_ERR_DEADLOCK) the calling thread is in a section; the errors of
- * gm_epoch_synchronize() (GM_ERR_IO), for which @m is published all the same,
- * and the map before it is handed over.
+ * -EDEADLK (GM_ERR_DEADLOCK) the calling thread is in a section, or in a release
+ * function that this space calls; the errors of gm_epoch_synchronize()
+ * (GM_ERR_IO), for which @m is published all the same, and the map before it is
+ * handed over.
  */
 GM_API int gm_space_replace(struct gm_space *s, struct gm_map *m,
 			    enum gm_release how);
@@ -163,10 +165,11 @@ GM_API int gm_space_remove(struct gm_space *s, gm_gpa_t gpa, gm_size_t len,
  * gm_space_reclaim() - drop maps that were handed over, and have no reader now
  * @s: the space
  *
- * It does not wait, and needs no lock; by any number of threads at once. In a
- * section it is allowed, which may be what keeps them.
+ * It does not wait, and needs no lock; by any number of threads at once, of which
+ * one drops them. In a section it is allowed, which may be what keeps them.
  *
- * Return: how many maps still wait.
+ * Return: how many there still are: they have readers, or another thread is about
+ * to drop them.
  */
 GM_API size_t gm_space_reclaim(struct gm_space *s);
 
