@@ -344,6 +344,104 @@ TEST_F(reader, child_goes_on_with_readers_of_threads_it_does_not_have)
 	EXPECT_EQ(0, reader.result);
 }
 
+/* As much of its stack as others are likely to have used. */
+static void *use_stack(void *arg)
+{
+	volatile uint8_t mem[16384];
+
+	for (size_t i = 0; i < sizeof(mem); i++)
+		mem[i] = 0x5a;
+	return arg ? NULL : (void *)(uintptr_t)mem[0];
+}
+
+static void *reader_on_the_stack(void *arg)
+{
+	struct actor *a = arg;
+	struct gm_reader r;
+
+	gm_reader_init_space(&r, a->ctx);
+	a->result = device_work(&r, LOW + 4);
+	set_step(&a->done, 1);
+	wait_step(&a->step, 1);
+	gm_reader_exit(&r);
+	return NULL;
+}
+
+/* A stack that its thread is not on any more is given to others in the child. */
+TEST_F(reader, child_forgets_readers_of_threads_it_does_not_have)
+{
+	struct actor a[2];
+	pthread_t t[4];
+	pid_t pid;
+
+#if GM_TSAN
+	SKIP(return, "no threads in a child that had some before");
+#endif
+	for (int i = 0; i < 2; i++) {
+		ACTOR_START(&a[i], reader_on_the_stack, self->s);
+		wait_step(&a[i].done, 1);
+	}
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		for (int i = 0; i < 4; i++)
+			CHILD_OK(!pthread_create(&t[i], NULL, use_stack, NULL));
+		for (int i = 0; i < 4; i++)
+			CHILD_OK(!pthread_join(t[i], NULL));
+		CHILD_OK(!gm_epoch_synchronize());
+		CHILD_OK(!device_work(&self->r, LOW + 4));
+		CHILD_OK(!remove_high(self->s, GM_RELEASE_WAIT));
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	for (int i = 0; i < 2; i++) {
+		set_step(&a[i].step, 1);
+		ACTOR_JOIN(&a[i]);
+		EXPECT_EQ(0, a[i].result);
+	}
+}
+
+/* A reader that the child uses is waited for there. */
+TEST_F(reader, child_waits_for_readers_that_it_uses)
+{
+	struct removal removal = { self->s, GM_RELEASE_LATER };
+	struct actor writer;
+	pid_t pid;
+
+#if GM_TSAN
+	SKIP(return, "no threads in a child that had some before");
+#endif
+	EXPECT_EQ(0, device_work(&self->r, HIGH));
+	gm_map_put(self->m);
+	self->m = NULL;
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct gm_view *v = gm_reader_begin(&self->r);
+		uint32_t x;
+
+		memset(&writer, 0, sizeof(writer));
+		writer.ctx = &removal;
+		CHILD_OK(gm_epoch_inside());
+		CHILD_OK(!pthread_create(&writer.thread, NULL, removing,
+					 &writer));
+		CHILD_OK(!pthread_join(writer.thread, NULL));
+		CHILD_OK(!writer.result);
+		CHILD_OK(gm_space_reclaim(self->s) == 1);
+		CHILD_OK(vma_is_mapped(self->high, SIZE));
+		CHILD_OK(!gm_view_read_u32(v, gm_gpa(HIGH), &x));
+		gm_reader_end(&self->r);
+		CHILD_OK(!gm_space_reclaim(self->s));
+		CHILD_OK(vma_is_unmapped(self->high, SIZE));
+		/* And forgotten as any other is. */
+		gm_reader_exit(&self->r);
+		CHILD_OK(!gm_epoch_synchronize());
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_EQ(0, device_work(&self->r, HIGH));
+}
+
 TEST_F(reader, fork_inside)
 {
 	struct gm_view *v = gm_reader_begin(&self->r);

@@ -26,7 +26,8 @@
 /* Two cache lines: CPUs fetch them in pairs. */
 #define LINE 128
 
-#define RECORD_HEAP (1u << 0)	/* a thread's own, made here */
+#define RECORD_HEAP (1u << 0)	/* a thread's own, made here; else a reader's */
+#define RECORD_LISTED (1u << 1)
 
 /* A wait: look SPINS times, then sleep, longer each time. */
 #define SPINS 200
@@ -60,6 +61,7 @@ static void list_add(struct gm_epoch_record *rec)
 	if (rec->next)
 		rec->next->prev = rec;
 	epoch.records = rec;
+	rec->flags |= RECORD_LISTED;
 }
 
 static void list_del(struct gm_epoch_record *rec)
@@ -70,6 +72,7 @@ static void list_del(struct gm_epoch_record *rec)
 		epoch.records = rec->next;
 	if (rec->next)
 		rec->next->prev = rec->prev;
+	rec->flags &= ~RECORD_LISTED;
 }
 
 /* The thread ends. If in a section, that ends too. */
@@ -92,7 +95,11 @@ static void fork_parent(void)
 	pthread_mutex_unlock(&epoch.lock);
 }
 
-/* Of all threads, the child has the one that forked. */
+/*
+ * Of all threads, the child has the one that forked. A reader may be on a stack
+ * that the child's threads get anew, and nobody will say so: it is in the list
+ * again when it is used again.
+ */
 static void fork_child(void)
 {
 	struct gm_epoch_record *rec, *next;
@@ -104,8 +111,10 @@ static void fork_child(void)
 				continue;
 			list_del(rec);
 			free(rec);
-		} else if (rec->owner != gm_epoch_owner()) {
-			rec->state = 0;
+		} else if (!gm_epoch_record_inside(rec) ||
+			   rec->owner != gm_epoch_owner()) {
+			list_del(rec);
+			gm_reader_forked(rec);
 		}
 	}
 	epoch.unrecorded = unrecorded;
@@ -138,8 +147,14 @@ void gm_epoch_record_add(struct gm_epoch_record *rec)
 void gm_epoch_record_remove(struct gm_epoch_record *rec)
 {
 	pthread_mutex_lock(&epoch.lock);
-	list_del(rec);
+	if (rec->flags & RECORD_LISTED)
+		list_del(rec);
 	pthread_mutex_unlock(&epoch.lock);
+}
+
+bool gm_epoch_record_is_listed(const struct gm_epoch_record *rec)
+{
+	return rec->flags & RECORD_LISTED;
 }
 
 /* NULL: no memory, or no way to learn of the thread's end. */

@@ -93,6 +93,10 @@ void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner);
 void gm_epoch_record_add(struct gm_epoch_record *rec);
 void gm_epoch_record_remove(struct gm_epoch_record *rec);
 
+/* A child has readers of its parent; they are not in the list until used. */
+bool gm_epoch_record_is_listed(const struct gm_epoch_record *rec);
+void gm_reader_forked(struct gm_epoch_record *rec);
+
 /*
  * The oldest epoch that a section is in, after a barrier on all threads; if there
  * is none, the one that was present before the barrier. Returns 0 or a negative

@@ -47,6 +47,16 @@ void gm_reader_exit(struct gm_reader *r)
 	r->map = NULL;
 }
 
+/* In a child, which is not where it was inside. Its next section is slow. */
+void gm_reader_forked(struct gm_epoch_record *rec)
+{
+	struct gm_reader *r = (struct gm_reader *)(void *)((uint8_t *)rec -
+				offsetof(struct gm_reader, record));
+
+	rec->state = 0;
+	r->seen = 0;
+}
+
 /*
  * The generation first: a map that is published between the two is only taken
  * twice. The view is of no generation while it is half of one: a child that is
@@ -54,8 +64,14 @@ void gm_reader_exit(struct gm_reader *r)
  */
 void gm_reader_begin_slow(struct gm_reader *r)
 {
-	uint64_t generation = __atomic_load_n(r->generation, __ATOMIC_ACQUIRE);
+	uint64_t generation;
 
+	if (!gm_epoch_record_is_listed(&r->record)) {
+		/* What it noted just now, nobody saw. */
+		gm_epoch_record_add(&r->record);
+		gm_epoch_record_begin(&r->record);
+	}
+	generation = __atomic_load_n(r->generation, __ATOMIC_ACQUIRE);
 	r->seen = 0;
 	gm_epoch_fence();
 	gm_view_init(&r->view,

@@ -94,7 +94,8 @@ GM_API void gm_reader_begin_slow(struct gm_reader *r);
  * gm_reader_begin() - begin a section
  * @r: the reader
  *
- * It never waits, takes no lock, and writes no memory but the reader's.
+ * It never waits, takes no lock, and writes no memory but the reader's. (A child
+ * after fork() takes one once for each reader.)
  *
  * Return: the view, good until gm_reader_end().
  */
