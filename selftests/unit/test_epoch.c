@@ -11,20 +11,8 @@
 #include <guestmem/epoch.h>
 #include "actor.h"
 #include "expect.h"
+#include "no_memory.h"
 #include "refuse.h"
-
-/* No memory for records, from here on. */
-static bool no_memory;
-
-void *aligned_alloc(size_t align, size_t size)
-{
-	void *p = NULL;
-
-	if (__atomic_load_n(&no_memory, __ATOMIC_RELAXED) ||
-	    posix_memalign(&p, align, size))
-		return NULL;
-	return p;
-}
 
 TEST(section_is_seen_by_its_own_thread)
 {
@@ -288,17 +276,11 @@ static void *section_without_record(void *arg)
 
 TEST(no_memory_for_a_record)
 {
-	void *(*volatile alloc)(size_t align, size_t size) = aligned_alloc;
 	struct actor reader;
 	uint64_t number;
 	pid_t pid;
-	void *p;
 
-	__atomic_store_n(&no_memory, true, __ATOMIC_RELAXED);
-	p = alloc(64, 64);
-	free(p);
-	if (p)
-		SKIP(return, "allocation can't be made to fail here");
+	no_memory_at_all(true);
 	ACTOR_START(&reader, section_without_record, NULL);
 	wait_step(&reader.done, 1);
 	number = gm_epoch_advance();
@@ -321,7 +303,7 @@ TEST(no_memory_for_a_record)
 	/* Memory comes in the middle. */
 	gm_epoch_enter();
 	EXPECT_EQ(NULL, gm_epoch_self);
-	__atomic_store_n(&no_memory, false, __ATOMIC_RELAXED);
+	no_memory_at_all(false);
 	gm_epoch_enter();
 	EXPECT_NE(NULL, gm_epoch_self);
 	gm_epoch_exit();
@@ -330,6 +312,33 @@ TEST(no_memory_for_a_record)
 	gm_epoch_exit();
 	EXPECT_FALSE(gm_epoch_inside());
 	EXPECT_EQ(0, gm_epoch_synchronize());
+}
+
+/* Nobody would tell that the thread ends. */
+TEST(no_key_for_a_destructor)
+{
+	struct actor reader, writer;
+	pthread_key_t key;
+
+	while (!pthread_key_create(&key, NULL))
+		;
+	gm_epoch_enter();
+	EXPECT_EQ(NULL, gm_epoch_self);
+	EXPECT_TRUE(gm_epoch_inside());
+	EXPECT_FAIL_KIND(gm_epoch_synchronize(), EDEADLK, GM_ERR_DEADLOCK);
+	gm_epoch_exit();
+	EXPECT_FALSE(gm_epoch_inside());
+
+	ACTOR_START(&reader, section, NULL);
+	wait_step(&reader.done, 1);
+	ACTOR_START(&writer, synchronize, NULL);
+	sleep_ms(20);
+	EXPECT_EQ(0, get_step(&writer.done));
+	set_step(&reader.step, 2);
+	ACTOR_JOIN(&writer);
+	EXPECT_EQ(0, writer.result);
+	set_step(&reader.step, 3);
+	ACTOR_JOIN(&reader);
 }
 
 TEST(without_membarrier)

@@ -11,6 +11,7 @@
 #include <guestmem/space.h>
 #include "actor.h"
 #include "expect.h"
+#include "no_memory.h"
 #include "refuse.h"
 #include "vma.h"
 
@@ -242,6 +243,45 @@ TEST_F(space, errors_change_nothing)
 		    0);
 	gm_epoch_exit();
 	ASSERT_OK(remove_high(self->s, GM_RELEASE_WAIT));
+}
+
+/* Each allocation fails once; then nothing has changed, and the lock is let go. */
+TEST_F(space, no_memory_changes_nothing)
+{
+	struct gm_region *r, *out = (void *)1;
+	struct gm_space *s = (void *)1;
+	uint64_t nth;
+
+	no_memory_for(1);
+	EXPECT_FAIL_KIND(gm_space_new(self->first, &s), ENOMEM, GM_ERR_MEMORY);
+	EXPECT_EQ((void *)1, s);
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(2 * HIGH), SIZE, NULL, &r));
+	for (nth = 1;; nth++) {
+		no_memory_for(nth);
+		if (!gm_space_insert(self->s, r, GM_RELEASE_WAIT))
+			break;
+		EXPECT_EQ(GM_ERR_MEMORY, gm_error_last()->kind);
+		EXPECT_EQ(self->first, self->s->map);
+		EXPECT_EQ(1, no_memory_failed());
+	}
+	/* The map's at least, and what hands the old one over. */
+	EXPECT_LT(2, nth);
+	gm_region_put(r);
+	for (nth = 1;; nth++) {
+		no_memory_for(nth);
+		if (!gm_space_remove(self->s, gm_gpa(HIGH), SIZE,
+				     GM_RELEASE_LATER, &out))
+			break;
+		EXPECT_EQ(GM_ERR_MEMORY, gm_error_last()->kind);
+		EXPECT_EQ((void *)1, out);
+		EXPECT_TRUE(sees(self->s, HIGH));
+	}
+	EXPECT_LT(2, nth);
+	no_memory_for(0);
+	EXPECT_EQ(0, gm_space_reclaim(self->s));
+	gm_region_put(out);
+	EXPECT_TRUE(vma_is_unmapped(self->high, SIZE));
+	EXPECT_TRUE(sees(self->s, 2 * HIGH));
 }
 
 static void *reading(void *arg)
