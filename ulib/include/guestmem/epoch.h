@@ -143,7 +143,8 @@ GM_INLINE void gm_epoch_enter(void)
 /**
  * gm_epoch_exit() - end a section
  *
- * By the thread that began it. Without one that began, nothing happens.
+ * By the thread that began it. Without one that began, nothing happens. A thread
+ * that ends has left its sections.
  */
 GM_INLINE void gm_epoch_exit(void)
 {
@@ -192,7 +193,7 @@ GM_API uint64_t gm_epoch_advance(void);
  * It does not wait, and may be called in a section (which may be the one).
  *
  * Return: true if what was taken away before that gm_epoch_advance() can be
- * freed.
+ * freed. That stays so, though a later call may not be able to tell.
  */
 GM_API bool gm_epoch_passed(uint64_t epoch);
 
