@@ -65,6 +65,8 @@ static void own_release(struct gm_region *r)
 
 	if (o->open)
 		o->bad++;
+	if (o->on_release)
+		o->on_release(o);
 	gm_region_exit(r);
 	o->released++;
 }

@@ -26,6 +26,8 @@
  * @last_off: what begin was asked for last
  * @last_len: same
  * @last_perm: same
+ * @on_release: called before its release, if not NULL
+ * @ctx: the test's
  */
 struct own_region {
 	struct gm_region r;
@@ -40,6 +42,8 @@ struct own_region {
 	uint64_t last_off;
 	uint64_t last_len;
 	enum gm_perm last_perm;
+	void (*on_release)(struct own_region *o);
+	void *ctx;
 };
 
 /* @mem is its memory: of @len bytes, the caller's, and it outlives the region. */

@@ -49,6 +49,7 @@ typedef void bench_fn(void *ctx, uint64_t n);
  * @ops: operations a round; 0: so many that a round takes some 20 us
  * @max_ratio: target: at most so many times @base; 0: none
  * @max_ns: target: at most so many ns an operation; 0: none
+ * @max_more_ns: target: at most so many ns more than @base; 0: none
  */
 struct bench_case {
 	bench_fn *run;
@@ -59,6 +60,7 @@ struct bench_case {
 	uint64_t ops;
 	double max_ratio;
 	double max_ns;
+	double max_more_ns;
 };
 
 /* Takes the options, stays on one CPU, prints the head of the table. */
@@ -70,6 +72,9 @@ void bench_run(const struct bench_case *c, const char *name, ...)
 
 /* Return: what main() returns. A target missed is no failure. */
 int bench_finish(void);
+
+/* For a thread beside the one that measures: to the other CPUs, if there are. */
+void bench_go_elsewhere(void);
 
 /* Ends the program: a call that can't fail here has failed. */
 void bench_fail(const char *what) __attribute__((__noreturn__, __cold__));

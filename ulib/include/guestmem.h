@@ -12,6 +12,7 @@
 #include <guestmem/copy.h>
 #include <guestmem/dma.h>
 #include <guestmem/endian.h>
+#include <guestmem/epoch.h>
 #include <guestmem/error.h>
 #include <guestmem/fault.h>
 #include <guestmem/file.h>
@@ -23,10 +24,12 @@
 #include <guestmem/mmap.h>
 #include <guestmem/object.h>
 #include <guestmem/perm.h>
+#include <guestmem/reader.h>
 #include <guestmem/ref.h>
 #include <guestmem/region.h>
 #include <guestmem/slice.h>
 #include <guestmem/slice_access.h>
+#include <guestmem/space.h>
 #include <guestmem/view.h>
 
 #endif /* GUESTMEM_H */

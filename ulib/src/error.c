@@ -151,6 +151,8 @@ static const struct gm_error_text {
 	[GM_ERR_REVOKED] = { "memory was revoked", "gpa", "len", NULL, NULL },
 	[GM_ERR_NO_DMA] = { "not mapped for the device",
 		"gpa", "len", NULL, NULL },
+	[GM_ERR_DEADLOCK] = { "would wait for itself", NULL, NULL, NULL, NULL },
+	[GM_ERR_NOT_LOCKED] = { "space not locked", NULL, NULL, NULL, NULL },
 };
 
 /* What the name in a failure of this kind is. */

@@ -73,9 +73,12 @@ const char *gm_os_strerror(int err);
 /* Tells this process from its parents. */
 uint32_t gm_os_process(void);
 
-/* A full barrier on every thread of the process; false: not to be had. */
+/*
+ * A full barrier on every thread of the process; false: not to be had. After
+ * that was true, it is 0 or a negative errno: somebody has taken it away.
+ */
 bool gm_os_barrier_register(void);
-void gm_os_barrier_all_threads(void);
+int gm_os_barrier_all_threads(void);
 
 /* Vectored transfer; off < 0: the descriptor's own position. EINTR retried.
  * Returns bytes or a negative errno, without gm_error.
@@ -83,6 +86,31 @@ void gm_os_barrier_all_threads(void);
 struct iovec;
 int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off);
 int64_t gm_os_writev(int fd, const struct iovec *iov, int cnt, int64_t off);
+
+/* --- epoch.c: records that are not a thread's own --- */
+
+void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner);
+void gm_epoch_record_add(struct gm_epoch_record *rec);
+void gm_epoch_record_remove(struct gm_epoch_record *rec);
+
+/* A child has readers of its parent; they are not in the list until used. */
+bool gm_epoch_record_is_listed(const struct gm_epoch_record *rec);
+void gm_reader_forked(struct gm_epoch_record *rec);
+
+/*
+ * The oldest epoch that a section is in, after a barrier on all threads; if there
+ * is none, the one that was present before the barrier. Returns 0 or a negative
+ * errno, without gm_error.
+ */
+int gm_epoch_oldest(uint64_t *out);
+
+/*
+ * gm_epoch_synchronize(), that tells which epoch has passed. It may be younger
+ * than what gm_epoch_oldest() says afterwards: a reader that had read the time
+ * and not yet noted it when it was looked at shows an old epoch, and finds the
+ * new all the same.
+ */
+int gm_epoch_wait(uint64_t *passed);
 
 /* --- region.c, hold.c --- */
 

@@ -46,21 +46,25 @@ bool gm_os_barrier_register(void)
 	return s == 1;
 }
 
-void gm_os_barrier_all_threads(void)
+static int membarrier(int cmd)
 {
-	int saved = errno;
+	return (int)syscall(__NR_membarrier, cmd, 0, 0);
+}
+
+int gm_os_barrier_all_threads(void)
+{
+	int saved = errno, err = 0;
 
 	/*
 	 * A forked child has its parent's bitmaps but not its registration (it
 	 * has on newer kernels): register again, then it can't fail.
 	 */
-	if (syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0)) {
-		syscall(__NR_membarrier,
-			MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-		syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
-			0);
-	}
+	if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) &&
+	    (membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) ||
+	     membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED)))
+		err = -errno;
 	errno = saved;
+	return err;
 }
 
 int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off)

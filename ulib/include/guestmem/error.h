@@ -76,6 +76,8 @@ GM_BEGIN_DECLS
  *	@addr, @len
  * @GM_ERR_NO_DMA: ENOENT; guest memory at @addr, @len is not mapped for device
  *	@name
+ * @GM_ERR_DEADLOCK: EDEADLK; the calling thread would wait for itself
+ * @GM_ERR_NOT_LOCKED: EPERM; the calling thread has not locked the space
  *
  * New kinds are added at the end; the numbers are ABI.
  */
@@ -121,6 +123,8 @@ enum gm_error_kind {
 	GM_ERR_NOT_PINNED,
 	GM_ERR_REVOKED,
 	GM_ERR_NO_DMA,
+	GM_ERR_DEADLOCK,
+	GM_ERR_NOT_LOCKED,
 };
 
 /* Room for the name of who or what a failure is about, with its final 0. */
