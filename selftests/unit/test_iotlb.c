@@ -373,4 +373,28 @@ TEST(mapping_that_falls_in_two_when_full_makes_room)
 	gm_iotlb_free(t);
 }
 
+/* What is left of a page is told from later ones by a number that comes again. */
+TEST(invalidated_long_ago_is_not_back)
+{
+	struct gm_iotlb *t;
+	struct gm_range out;
+	uint64_t n;
+
+	ASSERT_OK(gm_iotlb_new(64, &t));
+	ASSERT_OK(gm_iotlb_set_mapping(t, gm_iova(0), 0x1000, gm_gpa(0x1000),
+				       GM_PERM_RW));
+	ASSERT_OK(gm_iotlb_lookup(t, gm_iova(8), 8, GM_PERM_RW, &out));
+	for (n = 1; n < 600; n++) {
+		gm_iotlb_invalidate_all(t);
+		/* Such a page is there, but another one. */
+		ASSERT_OK(gm_iotlb_set_mapping(t, gm_iova(n * 0x1000), 0x1000,
+					       gm_gpa(0), GM_PERM_RW));
+		ASSERT_OK(gm_iotlb_lookup(t, gm_iova(n * 0x1000), 8, GM_PERM_RW,
+					  &out));
+		ASSERT_EQ(-ENOENT, gm_iotlb_lookup(t, gm_iova(8), 8,
+						   GM_PERM_RW, &out));
+	}
+	gm_iotlb_free(t);
+}
+
 TEST_HARNESS_MAIN

@@ -137,8 +137,11 @@ int gm_iommu_set_enabled(struct gm_iommu *i, bool on)
 
 	if (ret)
 		return ret;
+	/* Two that switch at once: what is on is of one of them, all of it. */
+	pthread_mutex_lock(&i->lock);
 	gm_shared_store(&i->enabled, (uint32_t)on);
-	gm_iotlb_forget_views(i->tlb);
+	gm_iotlb_set_quick(i->tlb, on);
+	pthread_mutex_unlock(&i->lock);
 	return gm_epoch_synchronize();
 }
 

@@ -71,8 +71,6 @@ static void evict_one(struct gm_iotlb *t)
 	gm_tlb_get(&t->tree, pos, &item);
 	gm_tlb_front_remove(&t->front, item.start, item.last);
 	gm_tlb_cut(&t->tree, item.start, item.last);
-	/* What others remember is what the tree has: it can be invalidated. */
-	gm_shared_store(&t->generation, t->generation + 1);
 	t->evictions++;
 }
 
@@ -99,7 +97,6 @@ static void cut(struct gm_iotlb *t, uint64_t start, uint64_t last)
 		evict_one(t);
 	gm_tlb_front_remove(&t->front, start, last);
 	gm_tlb_cut(&t->tree, start, last);
-	gm_shared_store(&t->generation, t->generation + 1);
 }
 
 /* Is all of it there already, in one mapping? */
@@ -162,16 +159,15 @@ void gm_iotlb_invalidate_all(struct gm_iotlb *t)
 	gm_tlb_write_begin(&t->tree);
 	gm_tlb_front_clear(&t->front);
 	gm_tlb_clear(&t->tree);
-	gm_shared_store(&t->generation, t->generation + 1);
 	gm_tlb_write_end(&t->tree);
 	t->invalidations++;
 	pthread_mutex_unlock(&t->lock);
 }
 
-void gm_iotlb_forget_views(struct gm_iotlb *t)
+void gm_iotlb_set_quick(struct gm_iotlb *t, bool on)
 {
 	pthread_mutex_lock(&t->lock);
-	gm_shared_store(&t->generation, t->generation + 1);
+	gm_tlb_front_set_quick(&t->front, on);
 	pthread_mutex_unlock(&t->lock);
 }
 

@@ -112,28 +112,56 @@ void gm_tlb_clear(struct gm_tlb_tree *t);
 
 #define GM_TLB_WAYS 3
 
+/*
+ * One cache line. A tag is a block's start, and in its low 12 bits the era and
+ * the size class, from 1 on; 0: none. A delta is a multiple of 4 KiB, and has
+ * the rights in its low bits.
+ */
 struct gm_tlb_bucket {
-	uint32_t seq;			/* odd: being changed */
+	uint32_t seq;			/* of changes */
 	uint32_t victim;		/* way that is replaced next */
-	uint64_t era;			/* of the blocks; others are none */
-	uint64_t tag[GM_TLB_WAYS];	/* start, size class and rights; or 0 */
+	uint64_t tag[GM_TLB_WAYS];
 	uint64_t delta[GM_TLB_WAYS];
+	uint64_t unused;
 } __attribute__((__aligned__(GM_CACHE_LINE)));
 
+GM_STATIC_ASSERT(sizeof(struct gm_tlb_bucket) == GM_CACHE_LINE, "one line");
+
 struct gm_tlb_front {
-	struct gm_tlb_bucket *bucket;
-	uint64_t bytes;
-	uint32_t shift;			/* of the hash */
+	uint8_t *buckets;
+	uint32_t shift;			/* from a hash to their offsets */
 	uint32_t classes;		/* bit n: class n may be there */
-	uint64_t era;
+	uint64_t era;			/* as in tags */
+	uint64_t quick_era;		/* the same, or 0: no quick answers */
+	uint64_t bytes;
 };
 
-/* Blocks have 4 KiB << 4 * class bytes. */
-#define GM_TLB_CLASSES 13
-#define gm_tlb_class_shift(c) (12 + 4 * (c))
+/* Blocks have 4 KiB << 2 * class bytes. */
+#define GM_TLB_CLASSES 26
+#define gm_tlb_class_shift(c) (12 + 2 * (c))
+
+#define GM_TLB_LOW UINT64_C(0xfff)
+#define GM_TLB_ERA_ONE UINT64_C(0x20)
+#define GM_TLB_ERA_LAST UINT64_C(0xfe0)
+
+/* Of a class: the bits of an address that its tags have, and those of its own. */
+#define gm_tlb_class_bits(c) \
+	(UINT64_MAX << gm_tlb_class_shift(c) | ((c) + UINT64_C(1)))
+
+static gm_always_inline uint64_t gm_tlb_tag(uint64_t addr, uint64_t class_bits,
+					    uint64_t era)
+{
+	return ((addr | GM_TLB_LOW) & class_bits) | era;
+}
+
+/* In the low bits of a delta. */
+#define GM_TLB_PERM UINT64_C(3)
 
 bool gm_tlb_front_init(struct gm_tlb_front *f, uint64_t capacity);
 void gm_tlb_front_exit(struct gm_tlb_front *f);
+
+/* Is @addr in a block that the front can have? */
+bool gm_tlb_front_takes(const struct gm_tlb_item *item, uint64_t addr);
 
 /* For the one writer. */
 void gm_tlb_front_add(struct gm_tlb_front *f, const struct gm_tlb_item *item,
@@ -141,72 +169,67 @@ void gm_tlb_front_add(struct gm_tlb_front *f, const struct gm_tlb_item *item,
 void gm_tlb_front_remove(struct gm_tlb_front *f, uint64_t start,
 			 uint64_t last);
 void gm_tlb_front_clear(struct gm_tlb_front *f);
+void gm_tlb_front_set_quick(struct gm_tlb_front *f, bool on);
 
-static inline struct gm_tlb_bucket *
-gm_tlb_bucket_of(const struct gm_tlb_front *f, uint64_t block)
+static gm_always_inline struct gm_tlb_bucket *
+gm_tlb_bucket_of(const struct gm_tlb_front *f, uint64_t tag)
 {
-	/* The odd number nearest to 2^64 / golden ratio. */
-	return &f->bucket[(block * UINT64_C(0x9e3779b97f4a7c15)) >> f->shift];
+	/* 2^52 / golden ratio: pages in a row are spread evenly. */
+	uint64_t hash = tag * UINT64_C(0x9e3779b97f4a7);
+
+	return (struct gm_tlb_bucket *)(f->buckets +
+					(hash >> f->shift &
+					 ~(uint64_t)(GM_CACHE_LINE - 1)));
 }
 
-/* The low bits of a tag. A start is a multiple of 4 KiB. */
-#define GM_TLB_TAG_PERM 3u
-#define GM_TLB_TAG_VALID 4u
-#define gm_tlb_tag_class(c) ((uint64_t)(c) << 4)
+/*
+ * Delta and rights of the block with a tag; 0: it is not there. Who finds the
+ * bucket changing goes without: gm_tlb_bucket_put() has the order of things.
+ */
+static gm_always_inline uint64_t
+gm_tlb_bucket_find(const struct gm_tlb_bucket *b, uint64_t tag)
+{
+	uint32_t seq = gm_shared_load(&b->seq);
+	uint64_t found = 0, t, delta;
 
-/* A block that has @addr: from @start, 1 << @shift bytes. */
+	/* Which one it is can't be predicted: conditional moves. */
+#define GM_TLB_WAY(i) \
+	t = gm_shared_load(&b->tag[i]); \
+	delta = gm_shared_load(&b->delta[i]); \
+	found = t == tag ? delta : found
+	GM_TLB_WAY(0);
+	GM_TLB_WAY(1);
+	GM_TLB_WAY(2);
+#undef GM_TLB_WAY
+	if (gm_unlikely(__atomic_load_n(&b->seq, __ATOMIC_RELAXED) != seq))
+		return 0;
+	return found;
+}
+
+/*
+ * Delta and rights for @addr, if it is in a block of a class, by its bits, where
+ * that belongs; 0: look elsewhere. Blocks are 4 KiB at least.
+ */
+static gm_always_inline uint64_t
+gm_tlb_front_quick(const struct gm_tlb_front *f, uint64_t addr,
+		   uint64_t class_bits)
+{
+	uint64_t tag = gm_tlb_tag(addr, class_bits,
+				  gm_shared_load(&f->quick_era));
+
+	return gm_tlb_bucket_find(gm_tlb_bucket_of(f, tag), tag);
+}
+
+/* A block that has an address. */
 struct gm_tlb_block {
-	uint64_t start;
 	uint64_t delta;
-	uint32_t shift;
+	uint32_t class;
 	enum gm_perm perm;
 };
 
-/* Is @addr in a block of class @c? Who finds a bucket changing goes without. */
-static gm_always_inline bool
-gm_tlb_front_probe(const struct gm_tlb_front *f, uint64_t addr, uint32_t c,
-		   uint64_t era, struct gm_tlb_block *out)
-{
-	uint32_t shift = gm_tlb_class_shift(c);
-	uint64_t block = addr >> shift;
-	uint64_t want = (block << shift) | gm_tlb_tag_class(c) |
-			GM_TLB_TAG_VALID;
-	const struct gm_tlb_bucket *b = gm_tlb_bucket_of(f, block + c);
-	uint32_t seq = gm_shared_load(&b->seq), way;
-	uint64_t tag;
-
-	/* Which way it is can't be predicted: no branch on it. */
-	way = (uint32_t)((gm_shared_load(&b->tag[1]) ^ want) <=
-			 GM_TLB_TAG_PERM);
-	way |= (uint32_t)((gm_shared_load(&b->tag[2]) ^ want) <=
-			  GM_TLB_TAG_PERM) << 1;
-	/* Both only while they change; but there is no way 3. */
-	way -= way >> 1 & way;
-	tag = gm_shared_load(&b->tag[way]);
-	out->start = block << shift;
-	out->delta = gm_shared_load(&b->delta[way]);
-	out->shift = shift;
-	out->perm = (enum gm_perm)(tag & GM_TLB_TAG_PERM);
-	/* A bucket that was changing has a sequence number that is odd. */
-	return (tag ^ want) <= GM_TLB_TAG_PERM &&
-	       gm_shared_load(&b->era) == era &&
-	       __atomic_load_n(&b->seq, __ATOMIC_RELAXED) == (seq & ~1u);
-}
-
-static gm_always_inline bool
-gm_tlb_front_find(const struct gm_tlb_front *f, uint64_t addr,
-		  struct gm_tlb_block *out)
-{
-	uint64_t era = gm_shared_load(&f->era);
-	uint32_t classes = gm_shared_load(&f->classes);
-
-	for (; classes; classes &= classes - 1)
-		if (gm_tlb_front_probe(f, addr,
-				       (uint32_t)__builtin_ctz(classes), era,
-				       out))
-			return true;
-	return false;
-}
+/* All classes, and next door. */
+bool gm_tlb_front_find(const struct gm_tlb_front *f, uint64_t addr,
+		       struct gm_tlb_block *out);
 
 /* --- the whole --- */
 
@@ -220,10 +243,9 @@ struct gm_tlb_counters {
 } __attribute__((__aligned__(GM_CACHE_LINE)));
 
 struct gm_iotlb {
-	struct gm_tlb_front front;
-	/* Moves when a translation that somebody may remember is no more. */
-	uint64_t generation;
-	struct gm_tlb_tree tree;
+	/* Apart from what changes more often. */
+	struct gm_tlb_front front __attribute__((__aligned__(GM_CACHE_LINE)));
+	struct gm_tlb_tree tree __attribute__((__aligned__(GM_CACHE_LINE)));
 	pthread_mutex_t lock;
 	uint64_t random;
 	uint64_t capacity;
@@ -231,6 +253,9 @@ struct gm_iotlb {
 	uint64_t invalidations;
 	struct gm_tlb_counters counters[GM_THREAD_SLOTS];
 };
+
+/* Are there quick answers of its front? At first there are. */
+void gm_iotlb_set_quick(struct gm_iotlb *t, bool on);
 
 /* Has a range no bytes, or too many? Then the error. */
 int gm_tlb_range_error(uint64_t iova, uint64_t len);
@@ -247,37 +272,11 @@ static inline void gm_tlb_count(uint64_t *counter, uint32_t slot)
 /* Of [addr, addr + len), which does not wrap, how many bytes fail as the first. */
 uint64_t gm_tlb_fail_len(struct gm_iotlb *t, uint64_t addr, uint64_t len);
 
-/* What views remember of lookups is void. */
-void gm_iotlb_forget_views(struct gm_iotlb *t);
-
-/* What gm_tlb_lookup() does where the front does not know. */
-int gm_tlb_lookup_slow(struct gm_iotlb *t, uint64_t addr, enum gm_perm perm,
-		       bool add, struct gm_tlb_item *out);
-
 /*
  * The mapping that has @addr, or a block of it that has @len bytes from there
  * on. Counts. Returns 0, -ENOENT or -EACCES, without gm_error.
  */
-static inline int gm_tlb_lookup(struct gm_iotlb *t, uint64_t addr,
-				uint64_t len, enum gm_perm perm,
-				struct gm_tlb_item *out)
-{
-	struct gm_tlb_block b;
-	bool found = gm_tlb_front_find(&t->front, addr, &b);
-	uint32_t slot;
-
-	if (gm_unlikely(!found))
-		return gm_tlb_lookup_slow(t, addr, perm, true, out);
-	out->start = b.start;
-	out->last = b.start + ((UINT64_C(1) << b.shift) - 1);
-	out->delta = b.delta;
-	out->perm = b.perm;
-	if (gm_unlikely(len - 1 > out->last - addr ||
-			!gm_perm_allows(b.perm, perm)))
-		return gm_tlb_lookup_slow(t, addr, perm, false, out);
-	slot = gm_thread_slot();
-	gm_tlb_count(&t->counters[slot].hits, slot);
-	return 0;
-}
+int gm_tlb_lookup(struct gm_iotlb *t, uint64_t addr, uint64_t len,
+		  enum gm_perm perm, struct gm_tlb_item *out);
 
 #endif /* GM_IOTLB_PRIVATE_H */

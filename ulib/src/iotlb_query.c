@@ -36,7 +36,7 @@ static void add_to_front(struct gm_iotlb *t, uint64_t addr)
 	pthread_mutex_unlock(&t->lock);
 }
 
-int gm_tlb_lookup_slow(struct gm_iotlb *t, uint64_t addr, enum gm_perm perm,
+static int lookup_tree(struct gm_iotlb *t, uint64_t addr, enum gm_perm perm,
 		       bool add, struct gm_tlb_item *out)
 {
 	uint32_t slot = gm_thread_slot();
@@ -51,8 +51,30 @@ int gm_tlb_lookup_slow(struct gm_iotlb *t, uint64_t addr, enum gm_perm perm,
 		return ret;
 	}
 	gm_tlb_count(&t->counters[slot].hits, slot);
-	if (add)
+	/* What is only in the tree must not have readers meet at the lock. */
+	if (add && gm_tlb_front_takes(out, addr))
 		add_to_front(t, addr);
+	return 0;
+}
+
+int gm_tlb_lookup(struct gm_iotlb *t, uint64_t addr, uint64_t len,
+		  enum gm_perm perm, struct gm_tlb_item *out)
+{
+	struct gm_tlb_block b;
+	uint64_t mask;
+	uint32_t slot;
+
+	if (!gm_tlb_front_find(&t->front, addr, &b))
+		return lookup_tree(t, addr, perm, true, out);
+	mask = (UINT64_C(1) << gm_tlb_class_shift(b.class)) - 1;
+	if (len - 1 > (~addr & mask) || !gm_perm_allows(b.perm, perm))
+		return lookup_tree(t, addr, perm, false, out);
+	out->start = addr & ~mask;
+	out->last = addr | mask;
+	out->delta = b.delta;
+	out->perm = b.perm;
+	slot = gm_thread_slot();
+	gm_tlb_count(&t->counters[slot].hits, slot);
 	return 0;
 }
 

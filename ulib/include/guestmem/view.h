@@ -24,19 +24,18 @@ GM_BEGIN_DECLS
  *	less 7; 0: no region
  * @host: host address of its first byte
  * @dirty: bitmap of what was written; NULL: not tracked
- * @generation: of the IOTLB that a translation is from; see access_iommu.c
  *
  * With @span, one comparison tells that an access of up to 8 bytes is inside.
  * One that starts in the last 7 bytes of a region takes the longer way.
+ *
+ * Through an IOMMU, @span is 0 and @base says of what size the block of the IOTLB
+ * was that was hit last: where to look first.
  */
 struct gm_hint {
 	uint64_t base;
 	uint64_t span;
 	uint8_t *host;
-	union {
-		struct gm_bitmap *dirty;
-		uint64_t generation;
-	};
+	struct gm_bitmap *dirty;
 };
 
 /* gm_view.flags: addresses go through an IOMMU; sections are open. */
