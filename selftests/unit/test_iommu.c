@@ -124,12 +124,25 @@ TEST_F(iommu, callback_that_fills_nothing_is_asked_a_few_times)
 	EXPECT_EQ(8, g->calls);
 }
 
+/* So often that all shorter ways are taken. */
+static bool reads(struct gm_view *v, uint64_t iova, uint32_t want)
+{
+	uint32_t x = ~want;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		if (gm_view_read_u32(v, gm_gpa(iova), &x) || x != want)
+			return false;
+	return true;
+}
+
 TEST_F(iommu, rights)
 {
 	struct iommu_guest *g = &self->g;
 	uint32_t x;
 
 	ASSERT_OK(gm_view_read_u32(&g->v, gm_gpa(IOVA + 2 * PAGE), &x));
+	EXPECT_TRUE(reads(&g->v, IOVA + 2 * PAGE, 0));
 	EXPECT_EQ(1, g->calls);
 	/* It may have become more since: asked once. */
 	EXPECT_FAIL(gm_view_write_u32(&g->v, gm_gpa(IOVA + 2 * PAGE), 1),
@@ -197,6 +210,7 @@ TEST_F(iommu, off_is_the_map_itself)
 	uint32_t x;
 
 	ASSERT_OK(gm_view_write_u32(&g->v, gm_gpa(IOVA), 5));
+	EXPECT_TRUE(reads(&g->v, IOVA, 5));
 	EXPECT_TRUE(gm_iommu_is_enabled(g->iommu));
 	EXPECT_EQ(NULL, gm_view_map(&g->v));
 	ASSERT_OK(gm_iommu_set_enabled(g->iommu, false));
@@ -206,6 +220,11 @@ TEST_F(iommu, off_is_the_map_itself)
 	EXPECT_EQ(5, x);
 	EXPECT_FAIL(gm_view_read_u32(&g->v, gm_gpa(IOVA), &x), EFAULT,
 		    GM_ERR_GUEST_ADDR, IOVA, 0, 0, 0);
+	/* What is mapped meanwhile is not used. */
+	ASSERT_OK(gm_iommu_map(g->iommu, gm_iova(GPA), PAGE, gm_gpa(GPA + PAGE),
+			       GM_PERM_RW));
+	EXPECT_TRUE(reads(&g->v, GPA + 3 * PAGE, 5));
+	EXPECT_TRUE(reads(&g->v, GPA, 0));
 	/* On again: the IOTLB still knows. */
 	ASSERT_OK(gm_iommu_set_enabled(g->iommu, true));
 	ASSERT_OK(gm_view_read_u32(&g->v, gm_gpa(IOVA), &x));
@@ -240,13 +259,11 @@ TEST_F(iommu, remembered_translation_ends_with_its_mapping)
 	uint32_t x;
 
 	ASSERT_OK(gm_view_write_u32(&g->v, gm_gpa(IOVA), 5));
-	ASSERT_OK(gm_view_read_u32(&g->v, gm_gpa(IOVA), &x));
-	ASSERT_OK(gm_view_read_u32(&g->v, gm_gpa(IOVA), &x));
+	EXPECT_TRUE(reads(&g->v, IOVA, 5));
 	EXPECT_EQ(1, g->calls);
 	iommu_guest_set(g, 0, GPA + 5 * PAGE, GM_PERM_RW);
 	ASSERT_OK(gm_iommu_invalidate(g->iommu, gm_iova(IOVA), PAGE));
-	ASSERT_OK(gm_view_read_u32(&g->v, gm_gpa(IOVA), &x));
-	EXPECT_EQ(0, x);
+	EXPECT_TRUE(reads(&g->v, IOVA, 0));
 	EXPECT_EQ(2, g->calls);
 	/* Not a byte past the block that it is about. */
 	iommu_guest_host(g, GPA + 6 * PAGE)[0] = 0x66;
@@ -262,6 +279,38 @@ TEST_F(iommu, remembered_translation_ends_with_its_mapping)
 	ASSERT_OK(gm_view_write_u32(&g->v, gm_gpa(IOVA), 9));
 	EXPECT_EQ(9, iommu_guest_host(g, GPA)[0]);
 	EXPECT_EQ(8, iommu_guest_host(g, GPA + 5 * PAGE)[0]);
+}
+
+/* Blocks of 16 KiB and of 4 KiB in turns, and one that is no page's offset away. */
+TEST_F(iommu, mappings_of_all_sizes)
+{
+	struct iommu_guest *g = &self->g;
+	uint32_t x;
+	int i;
+
+	for (i = 0; i < 16; i++)
+		iommu_guest_host(g, GPA + (uint64_t)i * PAGE)[8] = (uint8_t)i;
+	ASSERT_OK(gm_iommu_map(g->iommu, gm_iova(0x10000), 4 * PAGE,
+			       gm_gpa(GPA + 1 * PAGE), GM_PERM_RW));
+	ASSERT_OK(gm_iommu_map(g->iommu, gm_iova(0x20000), PAGE,
+			       gm_gpa(GPA + 9 * PAGE), GM_PERM_RW));
+	ASSERT_OK(gm_iommu_map(g->iommu, gm_iova(0x30004), 2 * PAGE,
+			       gm_gpa(GPA + 12 * PAGE), GM_PERM_RW));
+	for (i = 0; i < 12; i++) {
+		ASSERT_OK(gm_view_read_u32(&g->v, gm_gpa(0x13008), &x));
+		EXPECT_EQ(4, x);
+		ASSERT_OK(gm_view_read_u32(&g->v, gm_gpa(0x20008), &x));
+		EXPECT_EQ(9, x);
+		ASSERT_OK(gm_view_read_u32(&g->v, gm_gpa(0x3100c), &x));
+		EXPECT_EQ(13, x);
+		EXPECT_TRUE(i % 4 || reads(&g->v, 0x11008, 2));
+		EXPECT_TRUE(i % 4 || reads(&g->v, 0x20008, 9));
+	}
+	/* One page out of the four. */
+	ASSERT_OK(gm_iommu_invalidate(g->iommu, gm_iova(0x11000), PAGE));
+	EXPECT_EQ(-EFAULT, gm_view_read_u32(&g->v, gm_gpa(0x11008), &x));
+	EXPECT_TRUE(reads(&g->v, 0x12008, 3));
+	EXPECT_TRUE(reads(&g->v, 0x10008, 1));
 }
 
 TEST_F(iommu, remembered_translation_ends_when_it_is_evicted_and_invalidated)

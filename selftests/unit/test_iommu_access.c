@@ -308,12 +308,29 @@ TEST_F(access, mark_whose_translation_is_gone)
 	uint64_t n;
 
 	ASSERT_OK(gm_iommu_invalidate_all(self->g.iommu));
+	gm_view_begin(&self->g.v);
 	gm_view_mark(&self->g.v, gm_gpa(IOVA + PAGE), 1);
+	gm_view_end(&self->g.v);
 	if (variant->by_iova)
 		EXPECT_TRUE(gm_bitmap_test(self->bm, IOVA));
 	for (n = 0; n < 2 * REGION_PAGES; n++)
 		EXPECT_EQ(!variant->by_iova,
 			  iommu_guest_is_dirty(&self->g, GPA + n * PAGE));
+}
+
+/* Outside of the section, the translation may be another one by now. */
+TEST_F(access, mark_after_the_section)
+{
+	uint64_t gpa = gpa_of(IOVA + PAGE);
+
+	ASSERT_OK(gm_iommu_invalidate_all(self->g.iommu));
+	ASSERT_OK(gm_iommu_map(self->g.iommu, gm_iova(IOVA + PAGE), PAGE,
+			       gm_gpa(gpa ^ PAGE), GM_PERM_RW));
+	expect_marks(_metadata, &self->g, NONE);
+	gm_view_mark(&self->g.v, gm_gpa(IOVA + PAGE), 1);
+	EXPECT_TRUE(variant->by_iova ?
+		    gm_bitmap_test(self->bm, IOVA + PAGE) :
+		    iommu_guest_is_dirty(&self->g, gpa));
 }
 
 TEST_F(access, while_it_is_off_the_regions_are_marked)

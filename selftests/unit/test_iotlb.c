@@ -373,6 +373,61 @@ TEST(mapping_that_falls_in_two_when_full_makes_room)
 	gm_iotlb_free(t);
 }
 
+TEST(mapping_that_joins_needs_no_room)
+{
+	struct gm_iotlb_stats s;
+	struct gm_iotlb *t;
+
+	ASSERT_OK(gm_iotlb_new(1, &t));
+	ASSERT_OK(gm_iotlb_set_mapping(t, gm_iova(0x1000), 0x1000,
+				       gm_gpa(0x5000), GM_PERM_RW));
+	ASSERT_OK(gm_iotlb_set_mapping(t, gm_iova(0x2000), 0x1000,
+				       gm_gpa(0x6000), GM_PERM_RW));
+	ASSERT_OK(gm_iotlb_set_mapping(t, gm_iova(0), 0x1000, gm_gpa(0x4000),
+				       GM_PERM_RW));
+	ASSERT_OK(gm_iotlb_check_range(t, gm_iova(0), 0x3000, GM_PERM_RW));
+	gm_iotlb_stats(t, &s);
+	EXPECT_EQ(0, s.evictions);
+	EXPECT_EQ(1, s.mappings);
+	gm_iotlb_free(t);
+}
+
+#define SCATTERED 4096
+
+/* So many pages, so far apart, that some have to share their place. */
+static uint64_t scattered(uint64_t n)
+{
+	return n * n * UINT64_C(0x3779b97f4a7c15) << 12;
+}
+
+TEST(scattered_pages_are_there_until_they_are_invalidated)
+{
+	struct gm_range r;
+	struct gm_iotlb *t;
+	uint64_t n, again;
+
+	ASSERT_OK(gm_iotlb_new(SCATTERED, &t));
+	for (n = 1; n <= SCATTERED; n++)
+		ASSERT_OK(gm_iotlb_set_mapping(t, gm_iova(scattered(n)), 0x1000,
+					       gm_gpa(n << 12), GM_PERM_RW));
+	for (again = 0; again < 2; again++) {
+		for (n = 1; n <= SCATTERED; n++) {
+			ASSERT_OK(gm_iotlb_lookup(t, gm_iova(scattered(n)), 8,
+						  GM_PERM_RW, &r));
+			ASSERT_EQ(n << 12, gm_gpa_raw(r.gpa));
+		}
+	}
+	for (n = 1; n <= SCATTERED; n++) {
+		ASSERT_OK(gm_iotlb_invalidate(t, gm_iova(scattered(n)), 1));
+		ASSERT_EQ(-ENOENT, gm_iotlb_lookup(t, gm_iova(scattered(n)), 1,
+						   GM_PERM_RW, &r));
+		if (n < SCATTERED)
+			ASSERT_OK(gm_iotlb_lookup(t, gm_iova(scattered(n + 1)),
+						  8, GM_PERM_RW, &r));
+	}
+	gm_iotlb_free(t);
+}
+
 /* What is left of a page is told from later ones by a number that comes again. */
 TEST(invalidated_long_ago_is_not_back)
 {

@@ -53,14 +53,27 @@ void gm_iommu_put(struct gm_iommu *i)
 	free(i);
 }
 
-/* The call of translate() that this thread is in; NULL: none. With the lock. */
-static struct gm_iommu_upcall *own_upcall(const struct gm_iommu *i)
+/* Is what a call of translate() may tell of a range older than an invalidation? */
+static bool is_stale(const struct gm_iommu_upcall *u, uint64_t first,
+		     uint64_t last)
 {
-	struct gm_iommu_upcall *u = i->upcalls;
+	return u->stale && u->stale_last >= first && u->stale_first <= last;
+}
 
-	while (u && !pthread_equal(u->thread, pthread_self()))
-		u = u->next;
-	return u;
+/*
+ * Who waits for this has it even if the IOTLB has lost it again before he looks:
+ * other mappings may come at any rate.
+ */
+static void answer_all(struct gm_iommu *i, const struct gm_tlb_item *item)
+{
+	struct gm_iommu_upcall *u;
+
+	for (u = i->upcalls; u; u = u->next) {
+		if (u->at < item->start || u->at > item->last)
+			continue;
+		u->answer = *item;
+		u->answered = true;
+	}
 }
 
 /*
@@ -70,17 +83,20 @@ static struct gm_iommu_upcall *own_upcall(const struct gm_iommu *i)
 int gm_iommu_map(struct gm_iommu *i, gm_iova_t iova, gm_size_t len,
 		 gm_gpa_t target, enum gm_perm perm)
 {
-	uint64_t start = gm_iova_raw(iova);
 	const struct gm_iommu_upcall *u;
-	int ret = 0;
+	struct gm_tlb_item item;
+	int ret = gm_tlb_item_init(&item, iova, len, target, perm);
 
+	if (ret)
+		return ret;
 	pthread_mutex_lock(&i->lock);
-	u = own_upcall(i);
-	if (!u || !u->stale || !len || u->stale_last < start ||
-	    (u->stale_first >= start && u->stale_first - start > len - 1))
-		ret = gm_iotlb_set_mapping(i->tlb, iova, len, target, perm);
+	u = gm_iommu_own_upcall(i);
+	if (!u || !is_stale(u, item.start, item.last)) {
+		gm_tlb_set(i->tlb, &item);
+		answer_all(i, &item);
+	}
 	pthread_mutex_unlock(&i->lock);
-	return ret;
+	return 0;
 }
 
 /* Calls of translate() that are under way may bring what is now forgotten. */
@@ -88,57 +104,64 @@ static void make_stale(struct gm_iommu *i, uint64_t first, uint64_t last)
 {
 	struct gm_iommu_upcall *u;
 
-	pthread_mutex_lock(&i->lock);
 	for (u = i->upcalls; u; u = u->next) {
 		u->stale_first = u->stale ? gm_min(u->stale_first, first) :
 					    first;
 		u->stale_last = u->stale && u->stale_last > last ?
 				u->stale_last : last;
 		u->stale = true;
+		if (u->at >= first && u->at <= last)
+			u->answered = false;
 	}
-	pthread_mutex_unlock(&i->lock);
 }
 
-/* Before something is changed that can't be waited for afterwards. */
-static int refuse_section(void)
+/*
+ * Takes the lock for a change that is waited for afterwards; not where that
+ * would be for ever.
+ */
+static int lock_for_change(struct gm_iommu *i)
 {
-	if (gm_epoch_inside())
-		return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0);
-	return 0;
+	bool forbidden = gm_epoch_inside();
+
+	pthread_mutex_lock(&i->lock);
+	if (!forbidden && !gm_iommu_own_upcall(i))
+		return 0;
+	pthread_mutex_unlock(&i->lock);
+	return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, 0, 0);
 }
 
 int gm_iommu_invalidate(struct gm_iommu *i, gm_iova_t iova, gm_size_t len)
 {
-	int ret = refuse_section();
+	int ret = gm_tlb_range_error(gm_iova_raw(iova), len);
 
 	if (!ret)
-		ret = gm_tlb_range_error(gm_iova_raw(iova), len);
+		ret = lock_for_change(i);
 	if (ret)
 		return ret;
 	make_stale(i, gm_iova_raw(iova), gm_iova_raw(iova) + (len - 1));
 	gm_iotlb_invalidate(i->tlb, iova, len);
+	pthread_mutex_unlock(&i->lock);
 	return gm_epoch_synchronize();
 }
 
 int gm_iommu_invalidate_all(struct gm_iommu *i)
 {
-	int ret = refuse_section();
+	int ret = lock_for_change(i);
 
 	if (ret)
 		return ret;
 	make_stale(i, 0, UINT64_MAX);
 	gm_iotlb_invalidate_all(i->tlb);
+	pthread_mutex_unlock(&i->lock);
 	return gm_epoch_synchronize();
 }
 
 int gm_iommu_set_enabled(struct gm_iommu *i, bool on)
 {
-	int ret = refuse_section();
+	int ret = lock_for_change(i);
 
 	if (ret)
 		return ret;
-	/* Two that switch at once: what is on is of one of them, all of it. */
-	pthread_mutex_lock(&i->lock);
 	gm_shared_store(&i->enabled, (uint32_t)on);
 	gm_iotlb_set_quick(i->tlb, on);
 	pthread_mutex_unlock(&i->lock);
@@ -171,94 +194,4 @@ void gm_iommu_stats(struct gm_iommu *i, struct gm_iommu_stats *out)
 	s.failed = i->failed;
 	pthread_mutex_unlock(&i->lock);
 	*out = s;
-}
-
-/* Is a call under way that will answer for @page, too? */
-static bool is_asked(const struct gm_iommu *i, uint64_t page,
-		     enum gm_perm perm)
-{
-	const struct gm_iommu_upcall *u;
-
-	for (u = i->upcalls; u; u = u->next)
-		if (page >= u->first && page <= u->last &&
-		    gm_perm_allows(u->perm, perm))
-			return true;
-	return false;
-}
-
-/* Waits for who asks already. Returns false if there is nobody. */
-static bool join(struct gm_iommu *i, uint64_t page, enum gm_perm perm)
-{
-	if (!is_asked(i, page, perm))
-		return false;
-	i->joined++;
-	do {
-		pthread_cond_wait(&i->returned, &i->lock);
-	} while (is_asked(i, page, perm));
-	return true;
-}
-
-/* With the lock held. */
-static void remove_upcall(struct gm_iommu *i, const struct gm_iommu_upcall *u)
-{
-	struct gm_iommu_upcall **p = &i->upcalls;
-
-	while (*p != u)
-		p = &(*p)->next;
-	*p = u->next;
-	pthread_cond_broadcast(&i->returned);
-}
-
-/* A translate() that gives no reason of its own gets one. */
-static int upcall_error(int ret, uint64_t failures, uint64_t iova,
-			uint64_t len)
-{
-	if (ret > 0)
-		ret = -EFAULT;
-	if (gm_error_count() == failures || gm_error_last()->err != ret)
-		return gm_error_set(ret, GM_ERR_IOVA, iova, len);
-	return ret;
-}
-
-int gm_iommu_ask(struct gm_iommu *i, uint64_t iova, uint64_t len,
-		 enum gm_perm perm)
-{
-	struct gm_iommu_upcall own = {
-		.thread = pthread_self(),
-		.first = iova >> GM_IOMMU_PAGE_SHIFT,
-		.last = (iova + (len - 1)) >> GM_IOMMU_PAGE_SHIFT,
-		.perm = perm,
-	};
-	uint64_t failures;
-	int ret;
-
-	pthread_mutex_lock(&i->lock);
-	if (own_upcall(i)) {
-		pthread_mutex_unlock(&i->lock);
-		return gm_error_set(-EDEADLK, GM_ERR_DEADLOCK, iova, len);
-	}
-	if (join(i, own.first, perm)) {
-		pthread_mutex_unlock(&i->lock);
-		return 0;
-	}
-	own.next = i->upcalls;
-	i->upcalls = &own;
-	i->upcall_count++;
-	pthread_mutex_unlock(&i->lock);
-	failures = gm_error_count();
-	ret = i->ops->translate(i->ctx, i, gm_iova(iova), len, perm);
-	pthread_mutex_lock(&i->lock);
-	remove_upcall(i, &own);
-	i->failed += ret != 0;
-	pthread_mutex_unlock(&i->lock);
-	return ret ? upcall_error(ret, failures, iova, len) : own.stale;
-}
-
-int gm_iommu_fail(struct gm_iommu *i, int err, enum gm_error_kind kind,
-		  uint64_t iova, uint64_t len)
-{
-	pthread_mutex_lock(&i->lock);
-	i->failed++;
-	pthread_mutex_unlock(&i->lock);
-	return gm_error_set(err, kind, iova, len);
 }

@@ -14,6 +14,10 @@ struct gm_iommu_upcall {
 	uint64_t first;			/* pages */
 	uint64_t last;
 	enum gm_perm perm;
+	/* What was told of the first byte, and is so until it is invalidated. */
+	uint64_t at;
+	bool answered;
+	struct gm_tlb_item answer;
 	/* What was invalidated meanwhile, from the lowest to the highest byte. */
 	bool stale;
 	uint64_t stale_first;
@@ -35,25 +39,36 @@ struct gm_iommu {
 	uint64_t failed;
 };
 
+/* The call of translate() that this thread is in; NULL: none. With the lock. */
+static inline struct gm_iommu_upcall *
+gm_iommu_own_upcall(const struct gm_iommu *i)
+{
+	struct gm_iommu_upcall *u = i->upcalls;
+
+	while (u && !pthread_equal(u->thread, pthread_self()))
+		u = u->next;
+	return u;
+}
+
 /* Two misses are for the same page if they are in the same so many bytes. */
 #define GM_IOMMU_PAGE_SHIFT 12
 
 /*
- * How often an access asks again before it gives up: where nothing came of it,
- * and where the answer was invalidated before it could be used.
+ * How often an access asks in vain before it gives up; and how often it looks
+ * again after others asked, or after what was told was invalidated at once.
  */
 #define GM_IOMMU_TRIES 8
-#define GM_IOMMU_STALE_TRIES 1000
+#define GM_IOMMU_LOOKS 1000
 
 /*
- * Asks for [iova, iova + len), or waits for who already does. Outside of any
- * section. Returns 0: look again; 1: the same, the answer was invalidated.
+ * Translation of the first bytes of [addr, addr + len), len not 0 and no wrap, in
+ * a section, which may be left meanwhile if it is the library's @own and no other
+ * is around it. Returns 0 with the mapping, or a block of it; GM_IOMMU_OFF;
+ * -EFAULT, -EACCES, -EAGAIN, -EDEADLK or an error of translate().
  */
-int gm_iommu_ask(struct gm_iommu *i, uint64_t iova, uint64_t len,
-		 enum gm_perm perm);
+#define GM_IOMMU_OFF 1
 
-/* @err and @kind, counted as an access that failed. */
-int gm_iommu_fail(struct gm_iommu *i, int err, enum gm_error_kind kind,
-		  uint64_t iova, uint64_t len);
+int gm_iommu_find(struct gm_iommu *i, uint64_t addr, uint64_t len,
+		  enum gm_perm perm, bool own, struct gm_tlb_item *out);
 
 #endif /* GM_IOMMU_PRIVATE_H */

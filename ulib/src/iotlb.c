@@ -110,31 +110,47 @@ static bool is_there(const struct gm_iotlb *t, const struct gm_tlb_item *new)
 	       item.delta == new->delta && item.perm == new->perm;
 }
 
-int gm_iotlb_set_mapping(struct gm_iotlb *t, gm_iova_t iova, gm_size_t len,
-			 gm_gpa_t target, enum gm_perm perm)
+int gm_tlb_item_init(struct gm_tlb_item *item, gm_iova_t iova, gm_size_t len,
+		     gm_gpa_t target, enum gm_perm perm)
 {
-	struct gm_tlb_item item = { .start = gm_iova_raw(iova) };
-	int ret = gm_tlb_range_error(item.start, len);
+	int ret = gm_tlb_range_error(gm_iova_raw(iova), len);
 
 	if (ret)
 		return ret;
 	if (len - 1 > UINT64_MAX - gm_gpa_raw(target))
 		return gm_error_set(-EOVERFLOW, GM_ERR_GUEST_OVERFLOW,
 				    gm_gpa_raw(target), len);
-	item.last = item.start + (len - 1);
-	item.delta = gm_gpa_raw(target) - item.start;
-	item.perm = gm_perm_and(perm, GM_PERM_RW);
+	item->start = gm_iova_raw(iova);
+	item->last = item->start + (len - 1);
+	item->delta = gm_gpa_raw(target) - item->start;
+	item->perm = gm_perm_and(perm, GM_PERM_RW);
+	return 0;
+}
+
+void gm_tlb_set(struct gm_iotlb *t, const struct gm_tlb_item *item)
+{
 	pthread_mutex_lock(&t->lock);
-	if (!is_there(t, &item)) {
+	if (!is_there(t, item)) {
 		gm_tlb_write_begin(&t->tree);
-		cut(t, item.start, item.last);
-		if (t->tree.count == t->capacity)
+		cut(t, item->start, item->last);
+		if (t->tree.count == t->capacity &&
+		    !gm_tlb_joins(&t->tree, item))
 			evict_one(t);
-		gm_tlb_insert(&t->tree, &item);
+		gm_tlb_insert(&t->tree, item);
 		gm_tlb_write_end(&t->tree);
 	}
 	pthread_mutex_unlock(&t->lock);
-	return 0;
+}
+
+int gm_iotlb_set_mapping(struct gm_iotlb *t, gm_iova_t iova, gm_size_t len,
+			 gm_gpa_t target, enum gm_perm perm)
+{
+	struct gm_tlb_item item;
+	int ret = gm_tlb_item_init(&item, iova, len, target, perm);
+
+	if (!ret)
+		gm_tlb_set(t, &item);
+	return ret;
 }
 
 int gm_iotlb_invalidate(struct gm_iotlb *t, gm_iova_t iova, gm_size_t len)

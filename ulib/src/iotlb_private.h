@@ -101,8 +101,10 @@ struct gm_tlb_pos gm_tlb_next(const struct gm_tlb_tree *t,
 void gm_tlb_write_begin(struct gm_tlb_tree *t);
 void gm_tlb_write_end(struct gm_tlb_tree *t);
 
-/* In a range that is free. There is room for one more. */
+/* In a range that is free. There is room for one more, or it joins another. */
 void gm_tlb_insert(struct gm_tlb_tree *t, const struct gm_tlb_item *item);
+
+bool gm_tlb_joins(const struct gm_tlb_tree *t, const struct gm_tlb_item *item);
 
 /* Cuts out [start, last]. There is room for one more, if that makes two. */
 void gm_tlb_cut(struct gm_tlb_tree *t, uint64_t start, uint64_t last);
@@ -268,6 +270,11 @@ static inline void gm_tlb_count(uint64_t *counter, uint32_t slot)
 	else
 		__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
 }
+
+/* A mapping as gm_iotlb_set_mapping() is given it, or its error; sets it. */
+int gm_tlb_item_init(struct gm_tlb_item *item, gm_iova_t iova, gm_size_t len,
+		     gm_gpa_t target, enum gm_perm perm);
+void gm_tlb_set(struct gm_iotlb *t, const struct gm_tlb_item *item);
 
 /* Of [addr, addr + len), which does not wrap, how many bytes fail as the first. */
 uint64_t gm_tlb_fail_len(struct gm_iotlb *t, uint64_t addr, uint64_t len);

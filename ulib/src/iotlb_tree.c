@@ -293,31 +293,56 @@ static struct gm_tlb_leaf *leaf_of(const struct gm_tlb_tree *t,
 	return leaf_at(t, pos.leaf);
 }
 
+/* The mappings that an item goes on where they end, or they where it ends. */
+struct neighbours {
+	struct gm_tlb_pos before;
+	struct gm_tlb_pos after;
+	uint64_t last;		/* of the one after */
+	bool left;
+	bool right;
+};
+
+static void find_neighbours(const struct gm_tlb_tree *t,
+			    const struct gm_tlb_item *item,
+			    struct neighbours *n)
+{
+	struct gm_tlb_item other;
+
+	n->left = false;
+	if (item->start) {
+		n->before = gm_tlb_find(t, item->start - 1);
+		n->left = gm_tlb_get(t, n->before, &other) &&
+			  joins(&other, item);
+	}
+	n->after = gm_tlb_find(t, item->start);
+	n->right = gm_tlb_get(t, n->after, &other) && joins(item, &other);
+	n->last = n->right ? other.last : item->last;
+}
+
+bool gm_tlb_joins(const struct gm_tlb_tree *t, const struct gm_tlb_item *item)
+{
+	struct neighbours n;
+
+	find_neighbours(t, item, &n);
+	return n.left || n.right;
+}
+
 void gm_tlb_insert(struct gm_tlb_tree *t, const struct gm_tlb_item *item)
 {
-	struct gm_tlb_pos after, before;
-	struct gm_tlb_item a, b, all = *item;
-	bool left = false, right;
+	struct neighbours n;
 
-	if (item->start) {
-		before = gm_tlb_find(t, item->start - 1);
-		left = gm_tlb_get(t, before, &a) && joins(&a, item);
-	}
-	after = gm_tlb_find(t, item->start);
-	right = gm_tlb_get(t, after, &b) && joins(item, &b);
-	if (right)
-		all.last = b.last;
-	if (left) {
-		gm_shared_store(&leaf_of(t, before)->rest[before.i].last,
-				all.last);
-		if (right)
-			remove_at(t, after);
-	} else if (right) {
-		gm_shared_store(&leaf_of(t, after)->start[after.i],
-				all.start);
-		set_first(t, after.leaf);
+	find_neighbours(t, item, &n);
+	if (n.left) {
+		gm_shared_store(&leaf_of(t, n.before)->rest[n.before.i].last,
+				n.last);
+		if (n.right)
+			remove_at(t, n.after);
+	} else if (n.right) {
+		gm_shared_store(&leaf_of(t, n.after)->start[n.after.i],
+				item->start);
+		set_first(t, n.after.leaf);
 	} else {
-		insert_at(t, after, &all);
+		insert_at(t, n.after, item);
 	}
 }
 

@@ -40,6 +40,9 @@ void gm_view_begin_slow(struct gm_view *v)
 
 void gm_view_end_slow(struct gm_view *v)
 {
+	/* As gm_epoch_exit(): without one that began, nothing happens. */
+	if (v->flags < GM_VIEW_SECTION)
+		return;
 	v->flags -= GM_VIEW_SECTION;
 	gm_epoch_exit();
 }
@@ -62,74 +65,24 @@ static int redirect_marks(const struct gm_view *v, uint64_t iova,
 	return 0;
 }
 
-/* How a look into the IOTLB ends that is no error yet: it may be asked. */
-#define MISS 1
-#define DENIED 2
-
-/* One look, in a section. Returns 0, MISS, DENIED, or an error. */
-static int look(struct gm_view *v, uint64_t iova, uint64_t len,
-		enum gm_perm perm, struct gm_piece *out)
-{
-	struct gm_tlb_item item;
-	int ret;
-
-	if (gm_unlikely(!gm_shared_load(&v->iommu->enabled)))
-		return gm_map_piece(v->map, iova, len, perm, out);
-	ret = gm_tlb_lookup(v->iommu->tlb, iova, len, perm, &item);
-	if (gm_unlikely(ret))
-		return ret == -ENOENT ? MISS : DENIED;
-	len = gm_min(len - 1, item.last - iova) + 1;
-	ret = gm_map_piece(v->map, iova + item.delta, len, perm, out);
-	return ret ? ret : redirect_marks(v, iova, perm, out);
-}
-
-/*
- * Asks for what is missing, outside of the library's own section. Inside of
- * somebody else's, too, nothing is asked for. Returns as gm_iommu_ask().
- */
-static int leave_and_ask(struct gm_iommu *i, uint64_t addr, uint64_t len,
-			 enum gm_perm perm, bool own)
-{
-	int ret;
-
-	if (!own)
-		return gm_error_set(-EAGAIN, GM_ERR_IOTLB_MISS, addr, len);
-	gm_epoch_exit();
-	if (gm_epoch_inside())
-		ret = gm_error_set(-EAGAIN, GM_ERR_IOTLB_MISS, addr, len);
-	else
-		ret = gm_iommu_ask(i, addr, len, perm);
-	gm_epoch_enter();
-	return ret;
-}
-
 int gm_view_translate_iommu(struct gm_view *v, uint64_t addr, uint64_t len,
 			    enum gm_perm perm, bool own, struct gm_piece *out)
 {
-	struct gm_iommu *i = v->iommu;
-	int ret, found, tries = 0, stale = 0;
+	struct gm_tlb_item item;
+	int ret;
 
 	if (!own && v->flags < GM_VIEW_SECTION)
 		return gm_error_set(-EINVAL, GM_ERR_SECTION, addr, len);
 	len = len ? len : 1;
 	len = gm_min(len - 1, UINT64_MAX - addr) + 1;
-	for (;;) {
-		found = look(v, addr, len, perm, out);
-		if (found <= 0)
-			return found;
-		if (tries == GM_IOMMU_TRIES || stale == GM_IOMMU_STALE_TRIES ||
-		    (found == DENIED && tries))
-			break;
-		ret = leave_and_ask(i, addr, gm_tlb_fail_len(i->tlb, addr, len),
-				    perm, own);
-		if (ret < 0)
-			return ret;
-		stale += ret;
-		tries += !ret;
-	}
-	if (found == DENIED)
-		return gm_iommu_fail(i, -EACCES, GM_ERR_PERMISSION, addr, len);
-	return gm_iommu_fail(i, -EFAULT, GM_ERR_IOVA, addr, len);
+	ret = gm_iommu_find(v->iommu, addr, len, perm, own, &item);
+	if (ret < 0)
+		return ret;
+	if (ret == GM_IOMMU_OFF)
+		return gm_map_piece(v->map, addr, len, perm, out);
+	len = gm_min(len - 1, item.last - addr) + 1;
+	ret = gm_map_piece(v->map, addr + item.delta, len, perm, out);
+	return ret ? ret : redirect_marks(v, addr, perm, out);
 }
 
 /* All that is tracked: better too much than a page that is lost. */
@@ -160,6 +113,10 @@ static void mark_translated(const struct gm_view *v, uint64_t iova,
 	} while (end != last);
 }
 
+/*
+ * Outside of the section that a pointer was given in, its translation may be
+ * another one by now.
+ */
 void gm_view_mark_iommu(struct gm_view *v, uint64_t iova, uint64_t last)
 {
 	gm_epoch_enter();
@@ -167,6 +124,8 @@ void gm_view_mark_iommu(struct gm_view *v, uint64_t iova, uint64_t last)
 		gm_map_mark(v->map, iova, last);
 	else if (v->iommu->dirty)
 		gm_bitmap_mark(v->iommu->dirty, iova, last - iova + 1);
+	else if (v->flags < GM_VIEW_SECTION)
+		mark_all(v->map);
 	else
 		mark_translated(v, iova, last);
 	gm_epoch_exit();

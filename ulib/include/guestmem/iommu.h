@@ -17,8 +17,9 @@
  *
  * gm_iommu_invalidate() waits for the end of sections, so nothing is asked for
  * inside of one: the answer might come from the thread that waits. A miss there
- * is -EAGAIN; then end the section, call gm_view_check_range(), which asks, and
- * begin again. Reads, writes and atomics need none of that.
+ * is -EAGAIN; then end the section, call gm_iommu_resolve(), which asks, and begin
+ * again. Reads, writes and atomics need none of that, but inside of a section of
+ * any kind (epoch.h, space.h) a miss of theirs is -EAGAIN, too.
  */
 #ifndef GUESTMEM_IOMMU_H
 #define GUESTMEM_IOMMU_H
@@ -35,8 +36,8 @@ struct gm_iommu;
  * @translate: an access misses [iova, iova + len), len not 0, or has not the
  *	rights @perm there. Look it up, and tell by gm_iommu_map() (for more, if
  *	that is at hand: whole pages), then return 0; or return a negative errno.
- *	Any number of threads are in here at once, but none for the same page;
- *	no lock is held and no section of the library's is open. It may take its
+ *	Any number of threads are in here at once, but not two for the same page
+ *	and rights; no lock is held and no section of the library's is open. It may take its
  *	time, and must not access guest memory through this IOMMU.
  * @release: the last reference is gone; may be NULL
  * @reserved: NULL
@@ -120,6 +121,25 @@ GM_API int gm_iommu_map(struct gm_iommu *i, gm_iova_t iova, gm_size_t len,
 			gm_gpa_t target, enum gm_perm perm);
 
 /**
+ * gm_iommu_resolve() - have in the IOTLB what an access will want
+ * @i: the IOMMU
+ * @iova: first byte
+ * @len: bytes; 0 is nothing
+ * @perm: the access
+ *
+ * Asks for what is missing. It needs no view and no map: so it is what comes
+ * after -EAGAIN where the map, too, is good in a section only. What is there when
+ * it returns may be invalidated or evicted again.
+ *
+ * Return: 0, also while it is off; -EOVERFLOW (GM_ERR_OVERFLOW) the range passes
+ * 2^64; -EFAULT (GM_ERR_IOVA); -EACCES (GM_ERR_PERMISSION); what translate() says;
+ * -EAGAIN (GM_ERR_IOTLB_MISS) inside a section; -EDEADLK (GM_ERR_DEADLOCK) in
+ * translate().
+ */
+GM_API int gm_iommu_resolve(struct gm_iommu *i, gm_iova_t iova, gm_size_t len,
+			    enum gm_perm perm);
+
+/**
  * gm_iommu_invalidate() - forget a range, and wait until nobody uses it
  * @i: the IOMMU
  * @iova: first byte
@@ -127,11 +147,11 @@ GM_API int gm_iommu_map(struct gm_iommu *i, gm_iova_t iova, gm_size_t len,
  *
  * When it returns, no access with a translation from before is going on, and
  * none begins. It waits for sections that are open, of any view. May be called
- * by any thread, but not inside a section and not in translate().
+ * by any thread, but not inside a section and not in this IOMMU's translate().
  *
  * Return: 0; -EINVAL (GM_ERR_ZERO_LENGTH), -EOVERFLOW (GM_ERR_OVERFLOW) with
- * nothing forgotten; -EDEADLK (GM_ERR_DEADLOCK) called inside a section, with
- * nothing forgotten; or as gm_epoch_synchronize(): then it is forgotten, but
+ * nothing forgotten; -EDEADLK (GM_ERR_DEADLOCK) called inside a section or in
+ * translate(), with nothing forgotten; or as gm_epoch_synchronize(): then it is forgotten, but
  * accesses from before may go on.
  */
 GM_API int gm_iommu_invalidate(struct gm_iommu *i, gm_iova_t iova,
