@@ -488,8 +488,9 @@ GM_API int gm_view_write_all_to(struct gm_view *v, gm_gpa_t gpa,
  * @gpa: first byte
  * @n: bytes; those in no region are ignored
  *
- * Through an IOMMU that marks by region, bytes whose translation the IOTLB does
- * not have any more could be anywhere: all memory is marked.
+ * Through an IOMMU that marks by region, tell it in the section that the pointer
+ * is from. Afterwards, and when the IOTLB has lost the translation, the bytes
+ * could be anywhere: all memory is marked.
  */
 GM_API void gm_view_mark(struct gm_view *v, gm_gpa_t gpa, uint64_t n);
 

@@ -167,7 +167,8 @@ GM_API int gm_iotlb_lookup(struct gm_iotlb *t, gm_iova_t iova, gm_size_t len,
  * @iova: first byte
  * @len: bytes; 0 has no pieces
  * @perm: the access
- * @out: the pieces, in order of IOVA, as they are at one moment
+ * @out: the pieces, in order of IOVA, as they are at one moment; after an error,
+ *	some may be there
  * @count: room at @out
  *
  * Not for the hot path: gm_iotlb_lookup() is. May be called by any thread at any

@@ -269,7 +269,8 @@ GM_API int gm_slices_next(struct gm_slices *it, struct gm_slice *out);
  *	on from there.
  * @ctx: for @fn
  *
- * Through an IOMMU, each call of @fn is in a section of its own.
+ * Rights are @fn's matter: see gm_view_check_range(). Through an IOMMU, each call
+ * of @fn is in a section of its own.
  *
  * Return: bytes done, up to the first hole; what @fn returned if negative;
  * -EFAULT (GM_ERR_GUEST_ADDR) nothing at @gpa; -ERANGE (GM_ERR_CALLBACK_RANGE)
