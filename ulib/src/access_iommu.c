@@ -27,11 +27,6 @@ static inline bool find_marks(const struct gm_view *v, uint64_t gpa,
 	return true;
 }
 
-static gm_always_inline void count_hit(const struct gm_view *v, uint32_t slot)
-{
-	gm_tlb_count(&v->iommu->tlb->counters[slot].hits, slot);
-}
-
 /*
  * Host address of any bytes that are in one block of the IOTLB's front, and in
  * one direct granule of the map; else NULL. In a section.
@@ -68,7 +63,7 @@ read_longer(struct gm_view *v, uint64_t iova, void *buf, uint64_t n)
 	host = find_host(v, iova, n, GM_PERM_READ, &gpa);
 	if (host) {
 		gm_copy_from_host(buf, host, n);
-		count_hit(v, gm_thread_slot());
+		gm_tlb_count_hit(v->iommu->tlb, gm_thread_slot());
 	}
 	gm_epoch_exit();
 	return host ? 0 : gm_view_read_pieces(v, gm_gpa(iova), buf, n);
@@ -86,7 +81,7 @@ write_longer(struct gm_view *v, uint64_t iova, const void *buf, uint64_t n)
 	if (host && find_marks(v, gpa, iova, &marks)) {
 		gm_copy_to_host(host, buf, n);
 		gm_bitmap_mark(marks.bm, marks.off, n);
-		count_hit(v, gm_thread_slot());
+		gm_tlb_count_hit(v->iommu->tlb, gm_thread_slot());
 	} else {
 		host = NULL;
 	}
@@ -144,7 +139,7 @@ static gm_always_inline int quick_read(struct gm_view *v, uint64_t iova,
 				       void *buf, uint64_t n)
 {
 	struct gm_epoch_record *rec = gm_epoch_self;
-	uint32_t slot = gm_thread_slot_own;
+	uint64_t slot = gm_thread_slot_own;
 	uint64_t gpa, state;
 	uint8_t *host;
 
@@ -156,7 +151,7 @@ static gm_always_inline int quick_read(struct gm_view *v, uint64_t iova,
 		return read_longer(v, iova, buf, n);
 	}
 	gm_mem_load(buf, host, n, GM_RELAXED);
-	count_hit(v, slot);
+	gm_tlb_count_hit(v->iommu->tlb, slot);
 	quick_exit(rec, state);
 	return 0;
 }
@@ -165,7 +160,7 @@ static gm_always_inline int quick_write(struct gm_view *v, uint64_t iova,
 					const void *buf, uint64_t n)
 {
 	struct gm_epoch_record *rec = gm_epoch_self;
-	uint32_t slot = gm_thread_slot_own;
+	uint64_t slot = gm_thread_slot_own;
 	struct gm_bitmap_slice marks;
 	uint64_t gpa, state;
 	uint8_t *host;
@@ -180,7 +175,7 @@ static gm_always_inline int quick_write(struct gm_view *v, uint64_t iova,
 	}
 	gm_mem_store(host, buf, n, GM_RELAXED);
 	gm_bitmap_mark(marks.bm, marks.off, n);
-	count_hit(v, slot);
+	gm_tlb_count_hit(v->iommu->tlb, slot);
 	quick_exit(rec, state);
 	return 0;
 }

@@ -262,13 +262,28 @@ void gm_iotlb_set_quick(struct gm_iotlb *t, bool on);
 /* Has a range no bytes, or too many? Then the error. */
 int gm_tlb_range_error(uint64_t iova, uint64_t len);
 
-static inline void gm_tlb_count(uint64_t *counter, uint32_t slot)
+GM_STATIC_ASSERT(sizeof(struct gm_tlb_counters) == GM_THREAD_SLOT_BYTES,
+		 "a thread's counters are found by its slot");
+
+/* The counters of a thread, by gm_thread_slot(). */
+static gm_always_inline struct gm_tlb_counters *
+gm_tlb_counters_of(struct gm_iotlb *t, uint64_t slot)
+{
+	return (struct gm_tlb_counters *)((uint8_t *)t->counters + slot);
+}
+
+static gm_always_inline void gm_tlb_count(uint64_t *counter, uint64_t slot)
 {
 	/* Nobody else writes it. */
 	if (gm_likely(slot))
 		__atomic_store_n(counter, *counter + 1, __ATOMIC_RELAXED);
 	else
 		__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+static gm_always_inline void gm_tlb_count_hit(struct gm_iotlb *t, uint64_t slot)
+{
+	gm_tlb_count(&gm_tlb_counters_of(t, slot)->hits, slot);
 }
 
 /* A mapping as gm_iotlb_set_mapping() is given it, or its error; sets it. */

@@ -39,7 +39,7 @@ static void add_to_front(struct gm_iotlb *t, uint64_t addr)
 static int lookup_tree(struct gm_iotlb *t, uint64_t addr, enum gm_perm perm,
 		       bool add, struct gm_tlb_item *out)
 {
-	uint32_t slot = gm_thread_slot();
+	uint64_t slot = gm_thread_slot();
 	int ret = 0;
 
 	if (!find(t, addr, out))
@@ -47,10 +47,10 @@ static int lookup_tree(struct gm_iotlb *t, uint64_t addr, enum gm_perm perm,
 	else if (!gm_perm_allows(out->perm, perm))
 		ret = -EACCES;
 	if (ret) {
-		gm_tlb_count(&t->counters[slot].misses, slot);
+		gm_tlb_count(&gm_tlb_counters_of(t, slot)->misses, slot);
 		return ret;
 	}
-	gm_tlb_count(&t->counters[slot].hits, slot);
+	gm_tlb_count_hit(t, slot);
 	/* What is only in the tree must not have readers meet at the lock. */
 	if (add && gm_tlb_front_takes(out, addr))
 		add_to_front(t, addr);
@@ -62,7 +62,6 @@ int gm_tlb_lookup(struct gm_iotlb *t, uint64_t addr, uint64_t len,
 {
 	struct gm_tlb_block b;
 	uint64_t mask;
-	uint32_t slot;
 
 	if (!gm_tlb_front_find(&t->front, addr, &b))
 		return lookup_tree(t, addr, perm, true, out);
@@ -73,8 +72,7 @@ int gm_tlb_lookup(struct gm_iotlb *t, uint64_t addr, uint64_t len,
 	out->last = addr | mask;
 	out->delta = b.delta;
 	out->perm = b.perm;
-	slot = gm_thread_slot();
-	gm_tlb_count(&t->counters[slot].hits, slot);
+	gm_tlb_count_hit(t, gm_thread_slot());
 	return 0;
 }
 

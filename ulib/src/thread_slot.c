@@ -7,7 +7,7 @@
 
 #include "thread_slot.h"
 
-__thread uint32_t gm_thread_slot_own
+__thread uint64_t gm_thread_slot_own
 	__attribute__((__tls_model__("initial-exec")));
 
 /* Bit n: slot n is taken. Slot 0 is for all who came too late. */
@@ -28,7 +28,7 @@ static void make_key(void)
 	have_key = !pthread_key_create(&key, give_back);
 }
 
-uint32_t gm_thread_slot_take(void)
+uint64_t gm_thread_slot_take(void)
 {
 	uint64_t old = __atomic_load_n(&taken, __ATOMIC_RELAXED), bit;
 	uint32_t slot;
@@ -48,6 +48,6 @@ uint32_t gm_thread_slot_take(void)
 		give_back((void *)(uintptr_t)slot);
 		return 0;
 	}
-	gm_thread_slot_own = slot;
-	return slot;
+	gm_thread_slot_own = slot * (uint64_t)GM_THREAD_SLOT_BYTES;
+	return gm_thread_slot_own;
 }

@@ -9,15 +9,21 @@
 
 #define GM_THREAD_SLOTS 64
 
-extern __thread uint32_t gm_thread_slot_own
+/* Bytes from the line of one number to that of the next. */
+#define GM_THREAD_SLOT_BYTES 64
+
+extern __thread uint64_t gm_thread_slot_own
 	__attribute__((__tls_model__("initial-exec")));
 
-uint32_t gm_thread_slot_take(void);
+uint64_t gm_thread_slot_take(void);
 
-/* This thread's number, 1 to 63; 0 if there are more threads than that. */
-static inline uint32_t gm_thread_slot(void)
+/*
+ * This thread's number, 1 to 63, or 0 if there are more threads than that; times
+ * GM_THREAD_SLOT_BYTES, as it is wanted.
+ */
+static inline uint64_t gm_thread_slot(void)
 {
-	uint32_t slot = gm_thread_slot_own;
+	uint64_t slot = gm_thread_slot_own;
 
 	return gm_likely(slot) ? slot : gm_thread_slot_take();
 }

@@ -91,7 +91,7 @@ GM_STATIC_ASSERT(sizeof(struct gm_iotlb_stats) == 64, "ABI");
  * @capacity: mappings at most, 1 to GM_IOTLB_CAPACITY_MAX
  * @out: the IOTLB
  *
- * All that it will ever need is allocated here, some 130 bytes a mapping; the
+ * All that it will ever need is allocated here, some 200 bytes a mapping; the
  * system provides the pages as they are used.
  *
  * Return: 0; -EINVAL (GM_ERR_SIZE); -ENOMEM (GM_ERR_MEMORY).
