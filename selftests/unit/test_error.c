@@ -7,7 +7,7 @@
 #include <guestmem/error.h>
 #include <guestmem/slice_access.h>
 
-#define LAST_KIND GM_ERR_NOT_LOCKED
+#define LAST_KIND GM_ERR_SECTION
 
 #define EXPECT_VALUES(addr_, len_, expected_, completed_) do { \
 	const struct gm_error *e_ = gm_error_last(); \
@@ -36,6 +36,8 @@ TEST(kinds_keep_their_numbers)
 		GM_ERR_NOT_PERMITTED, GM_ERR_POLICY, GM_ERR_MEMLOCK,
 		GM_ERR_NOT_PINNED, GM_ERR_REVOKED, GM_ERR_NO_DMA,
 		GM_ERR_DEADLOCK, GM_ERR_NOT_LOCKED,
+		GM_ERR_IOTLB_MISS, GM_ERR_IOVA, GM_ERR_IOMMU_CONFIG,
+		GM_ERR_SECTION,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)

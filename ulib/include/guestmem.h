@@ -18,6 +18,8 @@
 #include <guestmem/file.h>
 #include <guestmem/hold.h>
 #include <guestmem/io.h>
+#include <guestmem/iommu.h>
+#include <guestmem/iotlb.h>
 #include <guestmem/iov.h>
 #include <guestmem/kmod.h>
 #include <guestmem/map.h>

@@ -5,7 +5,7 @@
  */
 #include <errno.h>
 
-#include "internal.h"
+#include "view_private.h"
 
 /* What is done to each piece of a range; returns its length or an error. */
 typedef int64_t (*step_fn)(struct gm_slice s, void *buf);
@@ -34,15 +34,18 @@ static gm_always_inline uint64_t walk(struct gm_view *v, gm_gpa_t gpa,
 	struct gm_slice s;
 	int64_t ret;
 
-	gm_slices_init(&it, v, gm_gpa_add_unchecked(gpa, done), n - done, perm);
+	gm_slices_init_own(&it, v, gm_gpa_add_unchecked(gpa, done), n - done,
+			   perm);
 	/* What is done may have come to 2^64: that is not address 0. */
 	it.started = done != 0;
+	gm_view_enter(v);
 	while ((ret = gm_slices_next(&it, &s)) > 0) {
 		ret = step(s, (uint8_t *)buf + done);
 		if (ret < 0)
 			break;
 		done += (uint64_t)ret;
 	}
+	gm_view_exit(v);
 	*err = (int)ret;
 	return done;
 }
@@ -105,35 +108,55 @@ static int exact(gm_gpa_t gpa, uint64_t n, uint64_t done, int err)
 	return gm_error_make_partial(err, gm_gpa_raw(gpa) + done, n, done);
 }
 
-int gm_view_read_slow(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n)
+int gm_view_read_pieces(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n)
 {
-	uint64_t done, off;
+	uint64_t done = 0;
 	int err;
 
-	/* Integers come here without a look at the hint. */
-	if (gm_view_hit(v, gm_gpa_raw(gpa), n, &off)) {
-		gm_copy_from_host(buf, v->hint.host + off, n);
-		return 0;
-	}
-	done = copy_direct(v, gm_gpa_raw(gpa), buf, n, GM_PERM_READ);
+	if (!gm_view_has_iommu(v))
+		done = copy_direct(v, gm_gpa_raw(gpa), buf, n, GM_PERM_READ);
 	if (gm_likely(done == n))
 		return 0;
 	done = walk_read(v, gpa, buf, n, done, &err);
 	return exact(gpa, n, done, err);
 }
 
-int gm_view_write_slow(struct gm_view *v, gm_gpa_t gpa, const void *buf,
-		       uint64_t n)
+int gm_view_write_pieces(struct gm_view *v, gm_gpa_t gpa, const void *buf,
+			 uint64_t n)
 {
-	/* copy_direct() does not write to it. */
-	uint64_t done = copy_direct(v, gm_gpa_raw(gpa),
-				    (void *)(uintptr_t)buf, n, GM_PERM_WRITE);
+	uint64_t done = 0;
 	int err;
 
+	if (!gm_view_has_iommu(v))
+		/* copy_direct() does not write to it. */
+		done = copy_direct(v, gm_gpa_raw(gpa), (void *)(uintptr_t)buf,
+				   n, GM_PERM_WRITE);
 	if (gm_likely(done == n))
 		return 0;
 	done = walk_write(v, gpa, buf, n, done, &err);
 	return exact(gpa, n, done, err);
+}
+
+int gm_view_read_slow(struct gm_view *v, gm_gpa_t gpa, void *buf, uint64_t n)
+{
+	uint64_t off;
+
+	if (gm_view_has_iommu(v))
+		return gm_view_read_iommu(v, gm_gpa_raw(gpa), buf, n);
+	/* Integers come here without a look at the hint. */
+	if (gm_view_hit(v, gm_gpa_raw(gpa), n, &off)) {
+		gm_copy_from_host(buf, v->hint.host + off, n);
+		return 0;
+	}
+	return gm_view_read_pieces(v, gpa, buf, n);
+}
+
+int gm_view_write_slow(struct gm_view *v, gm_gpa_t gpa, const void *buf,
+		       uint64_t n)
+{
+	if (gm_view_has_iommu(v))
+		return gm_view_write_iommu(v, gm_gpa_raw(gpa), buf, n);
+	return gm_view_write_pieces(v, gpa, buf, n);
 }
 
 int64_t gm_view_read_some(struct gm_view *v, gm_gpa_t gpa, void *buf,
@@ -154,18 +177,35 @@ int64_t gm_view_write_some(struct gm_view *v, gm_gpa_t gpa, const void *buf,
 	return done ? (int64_t)done : err;
 }
 
-/* The piece that an atomic access is about; the next access to it is inline. */
+/*
+ * The piece that an atomic access is about, inside gm_view_enter(); the next
+ * access to it is inline.
+ */
 static int atomic_slice(struct gm_view *v, gm_gpa_t gpa, uint64_t n,
 			enum gm_perm perm, struct gm_slice *out)
 {
-	const struct gm_extent *e;
+	struct gm_piece p;
+	int ret;
 
 	if (!gm_mem_size_is_atomic(n))
 		return gm_error_set(-EINVAL, GM_ERR_SIZE, n, 0);
-	e = gm_map_lookup(v->map, gm_gpa_raw(gpa));
-	if (e && e->host)
-		gm_view_set_hint(v, e);
-	return gm_view_slice(v, gpa, n, perm, out);
+	ret = gm_view_translate(v, gm_gpa_raw(gpa), n, perm, true, &p);
+	if (ret)
+		return ret;
+	if (p.ext->host && !gm_view_has_iommu(v))
+		gm_view_set_hint(v, p.ext);
+	if (p.len == n) {
+		*out = gm_view_piece_slice(v, &p);
+		return 0;
+	}
+	/* The piece is of no use: the rest may be asked for. */
+	gm_view_exit(v);
+	ret = gm_view_check_range(v, gpa, n, perm);
+	gm_view_enter(v);
+	if (ret)
+		return ret;
+	return gm_error_set_counts(-EMSGSIZE, GM_ERR_FRAGMENTED,
+				   gm_gpa_raw(gpa), n, n, p.len);
 }
 
 /* The caller knows guest addresses, not offsets in a slice. */
@@ -183,9 +223,11 @@ int gm_view_load_slow(struct gm_view *v, gm_gpa_t gpa, void *dst, uint64_t n,
 	struct gm_slice s;
 	int ret;
 
+	gm_view_enter(v);
 	ret = atomic_slice(v, gpa, n, GM_PERM_READ, &s);
 	if (!ret)
 		ret = gm_slice_load(s, 0, dst, n, order);
+	gm_view_exit(v);
 	return atomic_error(ret, gpa, n);
 }
 
@@ -195,22 +237,18 @@ int gm_view_store_slow(struct gm_view *v, gm_gpa_t gpa, const void *src,
 	struct gm_slice s;
 	int ret;
 
+	gm_view_enter(v);
 	ret = atomic_slice(v, gpa, n, GM_PERM_WRITE, &s);
 	if (!ret)
 		ret = gm_slice_store(s, 0, src, n, order);
+	gm_view_exit(v);
 	return atomic_error(ret, gpa, n);
 }
 
-void gm_view_mark(struct gm_view *v, gm_gpa_t gpa, uint64_t n)
+void gm_map_mark(const struct gm_map *m, uint64_t start, uint64_t last)
 {
-	const struct gm_map *m = v->map;
-	uint64_t start = gm_gpa_raw(gpa), last;
 	size_t i;
 
-	if (!n)
-		return;
-	if (__builtin_add_overflow(start, n - 1, &last))
-		last = UINT64_MAX;
 	for (i = gm_map_first_from(m, start); i < m->count; i++) {
 		const struct gm_extent *e = &m->ext[i];
 		uint64_t from = start > e->base ? start - e->base : 0;
@@ -221,4 +259,18 @@ void gm_view_mark(struct gm_view *v, gm_gpa_t gpa, uint64_t n)
 			       gm_min(last - (e->base + from),
 				      e->len - from - 1) + 1);
 	}
+}
+
+void gm_view_mark(struct gm_view *v, gm_gpa_t gpa, uint64_t n)
+{
+	uint64_t start = gm_gpa_raw(gpa), last;
+
+	if (!n)
+		return;
+	if (__builtin_add_overflow(start, n - 1, &last))
+		last = UINT64_MAX;
+	if (gm_view_has_iommu(v))
+		gm_view_mark_iommu(v, start, last);
+	else
+		gm_map_mark(v->map, start, last);
 }

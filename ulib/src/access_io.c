@@ -5,9 +5,12 @@
  */
 #include <errno.h>
 
-#include "internal.h"
+#include "view_private.h"
 
-/* The first slices of a range. Returns how many, their bytes in @bytes. */
+/*
+ * The first slices of a range, inside gm_view_begin(). Returns how many, their
+ * bytes in @bytes.
+ */
 static int collect(struct gm_view *v, gm_gpa_t gpa, uint64_t n,
 		   enum gm_perm perm, struct gm_slice *slices, uint64_t *bytes)
 {
@@ -17,6 +20,8 @@ static int collect(struct gm_view *v, gm_gpa_t gpa, uint64_t n,
 	*bytes = 0;
 	gm_slices_init_stop(&it, v, gpa, n, perm);
 	while (count < GM_IO_BATCH) {
+		/* With a slice in hand its section must not be left to ask. */
+		it.own = !count;
 		ret = gm_slices_next(&it, &slices[count]);
 		if (ret < 0)
 			return ret;
@@ -33,12 +38,16 @@ int64_t gm_view_read_from(struct gm_view *v, gm_gpa_t gpa,
 {
 	struct gm_slice slices[GM_IO_BATCH];
 	uint64_t bytes;
+	int64_t ret;
 	int count;
 
+	gm_view_begin(v);
 	count = collect(v, gpa, n, GM_PERM_WRITE, slices, &bytes);
-	if (count <= 0)
-		return count;
-	return gm_io_check(src->read(src, slices, count), bytes);
+	ret = count;
+	if (count > 0)
+		ret = gm_io_check(src->read(src, slices, count), bytes);
+	gm_view_end(v);
+	return ret;
 }
 
 int64_t gm_view_write_to(struct gm_view *v, gm_gpa_t gpa, struct gm_sink *sink,
@@ -46,12 +55,16 @@ int64_t gm_view_write_to(struct gm_view *v, gm_gpa_t gpa, struct gm_sink *sink,
 {
 	struct gm_slice slices[GM_IO_BATCH];
 	uint64_t bytes;
+	int64_t ret;
 	int count;
 
+	gm_view_begin(v);
 	count = collect(v, gpa, n, GM_PERM_READ, slices, &bytes);
-	if (count <= 0)
-		return count;
-	return gm_io_check(sink->write(sink, slices, count), bytes);
+	ret = count;
+	if (count > 0)
+		ret = gm_io_check(sink->write(sink, slices, count), bytes);
+	gm_view_end(v);
+	return ret;
 }
 
 int gm_view_read_exact_from(struct gm_view *v, gm_gpa_t gpa,

@@ -153,6 +153,14 @@ static const struct gm_error_text {
 		"gpa", "len", NULL, NULL },
 	[GM_ERR_DEADLOCK] = { "would wait for itself", NULL, NULL, NULL, NULL },
 	[GM_ERR_NOT_LOCKED] = { "space not locked", NULL, NULL, NULL, NULL },
+	[GM_ERR_IOTLB_MISS] = { "not in the IOTLB", "iova", "len", NULL,
+		NULL },
+	[GM_ERR_IOVA] = { "IOMMU has no translation", "iova", "len", NULL,
+		NULL },
+	[GM_ERR_IOMMU_CONFIG] = { "IOMMU is not set up", NULL, NULL, NULL,
+		NULL },
+	[GM_ERR_SECTION] = { "only inside a section",
+		"iova", "len", NULL, NULL },
 };
 
 /* What the name in a failure of this kind is. */

@@ -70,6 +70,10 @@ int64_t gm_io_check(int64_t done, uint64_t max);
 uint64_t gm_os_page_size(void);
 const char *gm_os_strerror(int err);
 
+/* Zeroed memory of whole pages, huge ones if they are to be had; NULL: none. */
+void *gm_os_alloc(uint64_t bytes);
+void gm_os_free(void *p, uint64_t bytes);
+
 /* Tells this process from its parents. */
 uint32_t gm_os_process(void);
 

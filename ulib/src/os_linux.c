@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * os_linux.c - Linux: pages, barriers, transfers.
+ * os_linux.c - Linux: pages, memory, barriers, transfers.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/magic.h>
 #include <linux/membarrier.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
@@ -17,6 +18,24 @@
 uint64_t gm_os_page_size(void)
 {
 	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+void *gm_os_alloc(uint64_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	/* Random access to many small pages costs more than what is in them. */
+	madvise(p, bytes, MADV_HUGEPAGE);
+	return p;
+}
+
+void gm_os_free(void *p, uint64_t bytes)
+{
+	if (p)
+		munmap(p, bytes);
 }
 
 uint32_t gm_os_process(void)

@@ -4,29 +4,49 @@
  */
 #include <errno.h>
 
-#include "internal.h"
+#include "view_private.h"
 
 static int wrap_error(uint64_t gpa, uint64_t len)
 {
 	return gm_error_set(-EOVERFLOW, GM_ERR_GUEST_OVERFLOW, gpa, len);
 }
 
-/* The extent that has @gpa, if it allows @perm; else NULL and the error. */
-static const struct gm_extent *translate(const struct gm_view *v, uint64_t gpa,
-					 uint64_t len, enum gm_perm perm,
-					 int *err)
+int gm_map_piece(const struct gm_map *m, uint64_t gpa, uint64_t len,
+		 enum gm_perm perm, struct gm_piece *out)
 {
-	const struct gm_extent *e = gm_map_lookup(v->map, gpa);
+	const struct gm_extent *e = gm_map_lookup(m, gpa);
 
-	if (!e) {
-		*err = gm_error_set(-EFAULT, GM_ERR_GUEST_ADDR, gpa, 0);
-		return NULL;
+	if (!e)
+		return gm_error_set(-EFAULT, GM_ERR_GUEST_ADDR, gpa, 0);
+	if (gm_perm_has_write(perm) && gm_bitmap_refuses_write(e->dirty))
+		return gm_error_set(-EACCES, GM_ERR_PERMISSION, gpa, len);
+	out->ext = e;
+	out->off = gpa - e->base;
+	out->len = gm_min(len, e->len - out->off);
+	out->dirty = e->dirty;
+	out->dirty_off = out->off;
+	return 0;
+}
+
+int gm_view_translate(struct gm_view *v, uint64_t addr, uint64_t len,
+		      enum gm_perm perm, bool own, struct gm_piece *out)
+{
+	if (gm_view_has_iommu(v))
+		return gm_view_translate_iommu(v, addr, len, perm, own, out);
+	return gm_map_piece(v->map, addr, len, perm, out);
+}
+
+struct gm_slice gm_view_piece_slice(const struct gm_view *v,
+				    const struct gm_piece *p)
+{
+	struct gm_slice s = gm_map_extent_slice(v->map, p->ext, p->off,
+						p->len);
+
+	if (s.host) {
+		s.dirty = p->dirty;
+		s.off = p->dirty_off;
 	}
-	if (gm_perm_has_write(perm) && gm_bitmap_refuses_write(e->dirty)) {
-		*err = gm_error_set(-EACCES, GM_ERR_PERMISSION, gpa, len);
-		return NULL;
-	}
-	return e;
+	return s;
 }
 
 void gm_slices_init(struct gm_slices *it, struct gm_view *v, gm_gpa_t gpa,
@@ -38,6 +58,14 @@ void gm_slices_init(struct gm_slices *it, struct gm_view *v, gm_gpa_t gpa,
 	it->perm = perm;
 	it->stop_on_error = false;
 	it->started = false;
+	it->own = false;
+}
+
+void gm_slices_init_own(struct gm_slices *it, struct gm_view *v, gm_gpa_t gpa,
+			gm_size_t len, enum gm_perm perm)
+{
+	gm_slices_init(it, v, gpa, len, perm);
+	it->own = true;
 }
 
 void gm_slices_init_stop(struct gm_slices *it, struct gm_view *v, gm_gpa_t gpa,
@@ -55,24 +83,22 @@ static int slices_end(struct gm_slices *it, int err)
 
 int gm_slices_next(struct gm_slices *it, struct gm_slice *out)
 {
-	const struct gm_extent *e;
-	uint64_t off, n;
-	int err = 0;
+	struct gm_piece p;
+	int err;
 
 	if (!it->left)
 		return 0;
 	/* A walk that has come to 2^64 is not at address 0. */
 	if (it->started && !it->gpa)
 		return slices_end(it, wrap_error(UINT64_MAX, it->left));
-	e = translate(it->view, it->gpa, it->left, it->perm, &err);
-	if (!e)
+	err = gm_view_translate(it->view, it->gpa, it->left, it->perm, it->own,
+				&p);
+	if (err)
 		return slices_end(it, err);
-	off = it->gpa - e->base;
-	n = gm_min(it->left, e->len - off);
-	*out = gm_map_extent_slice(it->view->map, e, off, n);
+	*out = gm_view_piece_slice(it->view, &p);
 	it->started = true;
-	it->gpa += n;
-	it->left -= n;
+	it->gpa += p.len;
+	it->left -= p.len;
 	return 1;
 }
 
@@ -85,33 +111,34 @@ int gm_view_check_range(struct gm_view *v, gm_gpa_t gpa, gm_size_t len,
 
 	if (len && len - 1 > UINT64_MAX - gm_gpa_raw(gpa))
 		return wrap_error(gm_gpa_raw(gpa), len);
-	gm_slices_init(&it, v, gpa, len, perm);
+	gm_slices_init_own(&it, v, gpa, len, perm);
+	gm_view_enter(v);
 	do {
 		ret = gm_slices_next(&it, &s);
 	} while (ret > 0);
+	gm_view_exit(v);
 	return ret;
 }
 
 int gm_view_slice(struct gm_view *v, gm_gpa_t gpa, gm_size_t len,
 		  enum gm_perm perm, struct gm_slice *out)
 {
-	const struct gm_extent *e;
-	uint64_t off;
-	int ret = 0;
+	struct gm_piece p;
+	int ret;
 
-	e = translate(v, gm_gpa_raw(gpa), len, perm, &ret);
-	if (!e)
+	ret = gm_view_translate(v, gm_gpa_raw(gpa), len, perm, false, &p);
+	if (ret)
 		return ret;
-	off = gm_gpa_raw(gpa) - e->base;
-	if (len <= e->len - off) {
-		*out = gm_map_extent_slice(v->map, e, off, len);
+	if (p.len >= len) {
+		p.len = len;
+		*out = gm_view_piece_slice(v, &p);
 		return 0;
 	}
 	ret = gm_view_check_range(v, gpa, len, perm);
 	if (ret)
 		return ret;
 	return gm_error_set_counts(-EMSGSIZE, GM_ERR_FRAGMENTED,
-				   gm_gpa_raw(gpa), len, len, e->len - off);
+				   gm_gpa_raw(gpa), len, len, p.len);
 }
 
 int64_t gm_view_try_access(struct gm_view *v, gm_gpa_t gpa, gm_size_t count,
@@ -125,26 +152,26 @@ int64_t gm_view_try_access(struct gm_view *v, gm_gpa_t gpa, gm_size_t count,
 	/* More would look like an error. */
 	count = gm_min(count, (uint64_t)INT64_MAX);
 	while (done < count) {
-		const struct gm_extent *e;
-		uint64_t off, n;
+		struct gm_piece p;
 		int64_t ret;
-		int err = 0;
+		int err;
 
 		if (done && !cur)
 			return wrap_error(gm_gpa_raw(gpa), count);
-		e = translate(v, cur, count - done, GM_PERM_NONE, &err);
-		if (!e)
+		gm_view_enter(v);
+		err = gm_view_translate(v, cur, count - done, GM_PERM_NONE,
+					true, &p);
+		ret = err ? err : fn(ctx, done, p.len, gm_roff(p.off),
+				     v->map->regions[p.ext - v->map->ext]);
+		gm_view_exit(v);
+		if (err)
 			return done ? (int64_t)done : err;
-		off = cur - e->base;
-		n = gm_min(count - done, e->len - off);
-		ret = fn(ctx, done, n, gm_roff(off),
-			 v->map->regions[e - v->map->ext]);
 		if (ret < 0)
 			return ret;
-		if ((uint64_t)ret > n)
+		if ((uint64_t)ret > p.len)
 			return gm_error_set_counts(-ERANGE,
 						   GM_ERR_CALLBACK_RANGE, cur,
-						   0, n, (uint64_t)ret);
+						   0, p.len, (uint64_t)ret);
 		if (!ret)
 			break;
 		done += (uint64_t)ret;

@@ -13,6 +13,12 @@
  *   -EACCES     GM_ERR_PERMISSION or GM_ERR_PARTIAL: read-only memory
  *   others      a region's own, from its ops
  *
+ * Through an IOMMU (iommu.h), addresses are IOVAs, and moreover:
+ *
+ *   -EFAULT     GM_ERR_IOVA: no translation; also an errno of translate()'s own
+ *   -EAGAIN     GM_ERR_IOTLB_MISS: it would have to ask, inside a section
+ *   -EOPNOTSUPP GM_ERR_NO_HOST_ADDR: a write that can't be marked by IOVA
+ *
  * A view is one thread's own; other views of the same memory may be used at
  * the same time.
  */
@@ -481,6 +487,10 @@ GM_API int gm_view_write_all_to(struct gm_view *v, gm_gpa_t gpa,
  * @v: the view
  * @gpa: first byte
  * @n: bytes; those in no region are ignored
+ *
+ * Through an IOMMU that marks by region, tell it in the section that the pointer
+ * is from. Afterwards, and when the IOTLB has lost the translation, the bytes
+ * could be anywhere: all memory is marked.
  */
 GM_API void gm_view_mark(struct gm_view *v, gm_gpa_t gpa, uint64_t n);
 

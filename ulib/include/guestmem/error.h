@@ -78,6 +78,14 @@ GM_BEGIN_DECLS
  *	@name
  * @GM_ERR_DEADLOCK: EDEADLK; the calling thread would wait for itself
  * @GM_ERR_NOT_LOCKED: EPERM; the calling thread has not locked the space
+ * @GM_ERR_IOTLB_MISS: ENOENT; the IOTLB has no mapping for @addr, @len; EAGAIN
+ *	inside a section, where nothing is asked for
+ * @GM_ERR_IOVA: EFAULT, or the callback's errno; the IOMMU has no translation
+ *	for IOVA @addr, @len
+ * @GM_ERR_IOMMU_CONFIG: EINVAL or ENODEV; the IOMMU is not set up so that it
+ *	can translate
+ * @GM_ERR_SECTION: EINVAL; a slice of memory behind an IOMMU, @addr, @len, was
+ *	asked for outside of a section
  *
  * New kinds are added at the end; the numbers are ABI.
  */
@@ -125,6 +133,10 @@ enum gm_error_kind {
 	GM_ERR_NO_DMA,
 	GM_ERR_DEADLOCK,
 	GM_ERR_NOT_LOCKED,
+	GM_ERR_IOTLB_MISS,
+	GM_ERR_IOVA,
+	GM_ERR_IOMMU_CONFIG,
+	GM_ERR_SECTION,
 };
 
 /* Room for the name of who or what a failure is about, with its final 0. */

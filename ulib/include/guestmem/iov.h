@@ -74,13 +74,15 @@ GM_API int gm_iov_skip(struct gm_iov_cursor *c, uint64_t n);
  * @iovcnt: room, not 0
  * @bytes: bytes extracted: all that was wanted, or as @iovcnt allowed
  *
- * The pointers are good while the view's map is. Data that a system call wrote
+ * The pointers are good while the view's map is; through an IOMMU, to the end of
+ * the section. Data that a system call wrote
  * through them is told with gm_iov_mark().
  *
  * Return: iovecs filled, 0 at the end; and with the cursor where it was:
  * -EFAULT (GM_ERR_GUEST_ADDR), -EOVERFLOW (GM_ERR_GUEST_OVERFLOW), -EACCES
  * (GM_ERR_PERMISSION), -EOPNOTSUPP (GM_ERR_NO_HOST_ADDR) mapped on demand,
- * -EINVAL (GM_ERR_SIZE) @iovcnt is not positive.
+ * -EINVAL (GM_ERR_SIZE) @iovcnt is not positive; through an IOMMU as
+ * gm_view_slice().
  */
 GM_API int gm_iov_extract(struct gm_view *v, struct gm_iov_cursor *c,
 			  enum gm_perm perm, uint64_t max, struct iovec *iov,

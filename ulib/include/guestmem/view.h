@@ -27,6 +27,9 @@ GM_BEGIN_DECLS
  *
  * With @span, one comparison tells that an access of up to 8 bytes is inside.
  * One that starts in the last 7 bytes of a region takes the longer way.
+ *
+ * Through an IOMMU, @span is 0 and @base says of what size the block of the IOTLB
+ * was that was hit last: where to look first.
  */
 struct gm_hint {
 	uint64_t base;
@@ -35,24 +38,34 @@ struct gm_hint {
 	struct gm_bitmap *dirty;
 };
 
+/* gm_view.flags: addresses go through an IOMMU; sections are open. */
+#define GM_VIEW_IOMMU 1u
+#define GM_VIEW_SECTION 2u	/* as often as this is in it */
+
+struct gm_iommu;
+
 /**
  * struct gm_view - one thread's window on a guest's memory
  * @hint: what was hit last; never a region that is mapped on demand
  * @map: the map, borrowed
  * @direct: the map's
- * @granules: the map's
- * @shift: the map's
- * @reserved: zero
+ * @iommu: what addresses go through, borrowed (with GM_VIEW_IOMMU)
+ * @granules: the map's; 0 with an IOMMU
+ * @shift: the map's; 0 with an IOMMU
+ * @flags: GM_VIEW_*
  *
  * Inline functions know this layout: it is ABI. All fields are the library's.
  */
 struct gm_view {
 	struct gm_hint hint;
 	const struct gm_map *map;
-	const uint64_t *direct;
+	union {
+		const uint64_t *direct;
+		struct gm_iommu *iommu;
+	};
 	uint64_t granules;
 	uint32_t shift;
-	uint32_t reserved;
+	uint32_t flags;
 };
 
 GM_STATIC_ASSERT(sizeof(struct gm_view) == 64, "ABI");
@@ -64,11 +77,22 @@ GM_STATIC_ASSERT(sizeof(struct gm_view) == 64, "ABI");
  */
 GM_INLINE void gm_view_init(struct gm_view *v, const struct gm_map *m)
 {
-	struct gm_view init = { { 0, 0, NULL, NULL }, m, m->direct,
-				m->granules, m->shift, 0 };
-
-	*v = init;
+	/* No initializer: sparse gets anonymous unions in them wrong. */
+	v->hint.base = 0;
+	v->hint.span = 0;
+	v->hint.host = NULL;
+	v->hint.dirty = NULL;
+	v->map = m;
+	v->direct = m->direct;
+	v->granules = m->granules;
+	v->shift = m->shift;
+	v->flags = 0;
 }
+
+/* What the inline functions below leave to a call: a view with an IOMMU. */
+GM_API const struct gm_map *gm_view_map_slow(const struct gm_view *v);
+GM_API void gm_view_begin_slow(struct gm_view *v);
+GM_API void gm_view_end_slow(struct gm_view *v);
 
 /**
  * gm_view_map() - the physical memory behind a view
@@ -78,7 +102,31 @@ GM_INLINE void gm_view_init(struct gm_view *v, const struct gm_map *m)
  */
 GM_INLINE const struct gm_map *gm_view_map(const struct gm_view *v)
 {
-	return v->map;
+	return gm_likely(!v->flags) ? v->map : gm_view_map_slow(v);
+}
+
+/**
+ * gm_view_begin() - what is found from here on stays until gm_view_end()
+ * @v: the view
+ *
+ * Slices and iovecs of memory behind an IOMMU are given inside such a section
+ * only; see iommu.h. For other views it is nothing. Sections nest, and belong to
+ * a thread: it must not exit in one. Keep them short: who invalidates waits.
+ */
+GM_INLINE void gm_view_begin(struct gm_view *v)
+{
+	if (gm_unlikely(v->flags))
+		gm_view_begin_slow(v);
+}
+
+/**
+ * gm_view_end() - what was found since gm_view_begin() is used no more
+ * @v: the view
+ */
+GM_INLINE void gm_view_end(struct gm_view *v)
+{
+	if (gm_unlikely(v->flags))
+		gm_view_end_slow(v);
 }
 
 /*
@@ -119,6 +167,9 @@ GM_CORE bool gm_view_hit(const struct gm_view *v, uint64_t gpa, uint64_t n,
  * @len: bytes; 0 is fine anywhere
  * @perm: how; GM_PERM_NONE asks for presence alone
  *
+ * Through an IOMMU, what the IOTLB misses is asked for (unless a section is
+ * open), and is there afterwards if it has room.
+ *
  * Return: 0; -EFAULT (GM_ERR_GUEST_ADDR) with the first address that isn't
  * there; -EOVERFLOW (GM_ERR_GUEST_OVERFLOW); -EACCES (GM_ERR_PERMISSION).
  */
@@ -134,11 +185,12 @@ GM_API int gm_view_check_range(struct gm_view *v, gm_gpa_t gpa, gm_size_t len,
  * @out: the slice, good while the map is
  *
  * Hold it for what is accessed often, such as a ring: access through it has no
- * lookup at all.
+ * lookup at all. Through an IOMMU it is good to the end of the section only.
  *
  * Return: 0; -EFAULT (GM_ERR_GUEST_ADDR); -EOVERFLOW (GM_ERR_GUEST_OVERFLOW);
  * -EMSGSIZE (GM_ERR_FRAGMENTED) all there, but in more than one piece; -EACCES
- * (GM_ERR_PERMISSION).
+ * (GM_ERR_PERMISSION); through an IOMMU: -EAGAIN (GM_ERR_IOTLB_MISS), -EINVAL
+ * (GM_ERR_SECTION) outside of gm_view_begin() and gm_view_end().
  */
 GM_API int gm_view_slice(struct gm_view *v, gm_gpa_t gpa, gm_size_t len,
 			 enum gm_perm perm, struct gm_slice *out);
@@ -151,6 +203,7 @@ GM_API int gm_view_slice(struct gm_view *v, gm_gpa_t gpa, gm_size_t len,
  * @perm: what the slices are for
  * @stop_on_error: after a first slice, an error is the end
  * @started: there was a first slice
+ * @own: the walk is the library's, in a section of its own
  *
  * for (gm_slices_init(&it, v, gpa, n, perm); gm_slices_next(&it, &s) > 0; )
  */
@@ -161,6 +214,7 @@ struct gm_slices {
 	enum gm_perm perm;
 	bool stop_on_error;
 	bool started;
+	bool own;
 };
 
 GM_STATIC_ASSERT(sizeof(struct gm_slices) == 32, "ABI");
@@ -200,7 +254,7 @@ GM_API void gm_slices_init_stop(struct gm_slices *it, struct gm_view *v,
  *
  * Return: 1; 0 at the end; -EFAULT (GM_ERR_GUEST_ADDR), -EOVERFLOW
  * (GM_ERR_GUEST_OVERFLOW) and -EACCES (GM_ERR_PERMISSION), after which there
- * is no more.
+ * is no more; through an IOMMU as gm_view_slice().
  */
 GM_API int gm_slices_next(struct gm_slices *it, struct gm_slice *out);
 
@@ -214,6 +268,9 @@ GM_API int gm_slices_next(struct gm_slices *it, struct gm_slice *out);
  *	stop, or a negative errno. Less than the piece is fine: the walk goes
  *	on from there.
  * @ctx: for @fn
+ *
+ * Rights are @fn's matter: see gm_view_check_range(). Through an IOMMU, each call
+ * of @fn is in a section of its own.
  *
  * Return: bytes done, up to the first hole; what @fn returned if negative;
  * -EFAULT (GM_ERR_GUEST_ADDR) nothing at @gpa; -ERANGE (GM_ERR_CALLBACK_RANGE)

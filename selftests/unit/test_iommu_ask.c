@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* gm-test: tsan */
+/*
+ * iommu.h: what is told in translate() is of use even if it does not stay in the
+ * IOTLB; what is asked for at once is not asked for twice; resolving ahead.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include "kselftest_harness.h"
+#include <guestmem/epoch.h>
+#include "expect.h"
+#include "iommu_guest.h"
+
+/* What translate() is to do, and what came of it. */
+struct ask {
+	struct iommu_guest g;
+	struct gm_iommu *iommu;
+	struct gm_view v;
+	bool by_other;		/* another thread tells */
+	uint64_t calls;
+	int ret;		/* of a call that is not allowed */
+	uint64_t begun;		/* of two at once */
+	uint64_t len[2];	/* asked for from page 0, from page 1 */
+};
+
+static int setup(struct ask *a, const struct gm_iommu_ops *ops)
+{
+	int ret;
+
+	memset(a, 0, sizeof(*a));
+	ret = iommu_guest_init(&a->g, 8, NULL);
+	if (ret)
+		return ret;
+	ret = gm_iommu_new(ops, a, 1, NULL, &a->iommu);
+	if (ret) {
+		iommu_guest_exit(&a->g);
+		return ret;
+	}
+	gm_view_init_iommu(&a->v, a->iommu, a->g.map);
+	return 0;
+}
+
+static void teardown(struct ask *a)
+{
+	gm_iommu_put(a->iommu);
+	iommu_guest_exit(&a->g);
+}
+
+static uint64_t upcalls(const struct ask *a)
+{
+	struct gm_iommu_stats s;
+
+	gm_iommu_stats(a->iommu, &s);
+	return s.upcalls;
+}
+
+/* There is room for one mapping: the second takes its place. */
+static void *tell_two(void *arg)
+{
+	struct ask *a = arg;
+	int ret = gm_iommu_map(a->iommu, gm_iova(IOVA), PAGE, gm_gpa(GPA),
+			       GM_PERM_READ);
+
+	if (!ret)
+		ret = gm_iommu_map(a->iommu, gm_iova(IOVA + 4 * PAGE), PAGE,
+				   gm_gpa(GPA + PAGE), GM_PERM_RW);
+	return ret ? a : NULL;
+}
+
+static int translate_two(void *ctx, struct gm_iommu *iommu, gm_iova_t iova,
+			 gm_size_t len, enum gm_perm perm)
+{
+	struct ask *a = ctx;
+	void *failed = NULL;
+	pthread_t t;
+
+	(void)iommu, (void)iova, (void)len, (void)perm;
+	a->calls++;
+	if (!a->by_other)
+		return tell_two(a) ? -EIO : 0;
+	if (pthread_create(&t, NULL, tell_two, a))
+		return -EIO;
+	pthread_join(t, &failed);
+	return failed ? -EIO : 0;
+}
+
+static void lost_at_once(struct __test_metadata *_metadata, bool by_other)
+{
+	static const struct gm_iommu_ops ops = { .translate = translate_two };
+	struct ask a;
+	uint32_t x = 0;
+	int i;
+
+	ASSERT_OK(setup(&a, &ops));
+	a.by_other = by_other;
+	iommu_guest_host(&a.g, GPA)[8] = 0x42;
+	for (i = 1; i <= 3; i++) {
+		ASSERT_OK(gm_view_read_u32(&a.v, gm_gpa(IOVA + 8), &x));
+		EXPECT_EQ(0x42, x);
+		EXPECT_EQ(i, a.calls);
+	}
+	EXPECT_FAIL(gm_view_write_u32(&a.v, gm_gpa(IOVA + 8), 1), EACCES,
+		    GM_ERR_PERMISSION, IOVA + 8, 4, 0, 0);
+	EXPECT_EQ(4, a.calls);
+	teardown(&a);
+}
+
+TEST(answer_is_used_though_it_was_evicted)
+{
+	lost_at_once(_metadata, false);
+}
+
+TEST(answer_of_another_thread_is_used_though_it_was_evicted)
+{
+	lost_at_once(_metadata, true);
+}
+
+/* What is told by another thread, and invalidated by it, is not used. */
+static void *tell_and_take_back(void *arg)
+{
+	struct ask *a = arg;
+	void *failed = tell_two(a);
+
+	/* The second time it stays. */
+	if (a->calls == 1 && gm_iommu_invalidate(a->iommu, gm_iova(IOVA), PAGE))
+		failed = a;
+	return failed;
+}
+
+static int translate_back(void *ctx, struct gm_iommu *iommu, gm_iova_t iova,
+			  gm_size_t len, enum gm_perm perm)
+{
+	struct ask *a = ctx;
+	void *failed = NULL;
+	pthread_t t;
+
+	(void)iommu, (void)iova, (void)len, (void)perm;
+	a->calls++;
+	if (pthread_create(&t, NULL, tell_and_take_back, a))
+		return -EIO;
+	pthread_join(t, &failed);
+	return failed ? -EIO : 0;
+}
+
+TEST(answer_that_was_invalidated_is_not_used)
+{
+	static const struct gm_iommu_ops ops = { .translate = translate_back };
+	struct ask a;
+	uint32_t x;
+
+	ASSERT_OK(setup(&a, &ops));
+	ASSERT_OK(gm_view_read_u32(&a.v, gm_gpa(IOVA), &x));
+	EXPECT_EQ(2, a.calls);
+	teardown(&a);
+}
+
+/* --- not in translate() --- */
+
+static int translate_invalidates(void *ctx, struct gm_iommu *iommu,
+				 gm_iova_t iova, gm_size_t len,
+				 enum gm_perm perm)
+{
+	struct ask *a = ctx;
+
+	(void)perm;
+	a->calls++;
+	a->ret = gm_iommu_invalidate(iommu, iova, len);
+	if (a->ret == -EDEADLK)
+		a->ret = gm_iommu_invalidate_all(iommu);
+	if (a->ret == -EDEADLK)
+		a->ret = gm_iommu_set_enabled(iommu, false);
+	if (a->ret == -EDEADLK)
+		a->ret = gm_iommu_resolve(iommu, iova, len, GM_PERM_READ);
+	return tell_two(a) ? -EIO : 0;
+}
+
+TEST(callback_that_invalidates)
+{
+	static const struct gm_iommu_ops ops = {
+		.translate = translate_invalidates,
+	};
+	struct ask a;
+	uint32_t x;
+
+	ASSERT_OK(setup(&a, &ops));
+	ASSERT_OK(gm_view_read_u32(&a.v, gm_gpa(IOVA), &x));
+	EXPECT_EQ(1, a.calls);
+	EXPECT_EQ(-EDEADLK, a.ret);
+	EXPECT_TRUE(gm_iommu_is_enabled(a.iommu));
+	teardown(&a);
+}
+
+/* --- two at once --- */
+
+/* Both are asked for before either is told. */
+static int translate_both(void *ctx, struct gm_iommu *iommu, gm_iova_t iova,
+			  gm_size_t len, enum gm_perm perm)
+{
+	uint64_t page = (gm_iova_raw(iova) - IOVA) / PAGE;
+	struct ask *a = ctx;
+
+	(void)perm;
+	a->len[page] = len;
+	__atomic_fetch_add(&a->begun, 1, __ATOMIC_SEQ_CST);
+	while (__atomic_load_n(&a->begun, __ATOMIC_SEQ_CST) < 2)
+		sched_yield();
+	return gm_iommu_map(iommu, gm_iova(IOVA + page * PAGE), PAGE,
+			    gm_gpa(GPA + page * PAGE), GM_PERM_RW);
+}
+
+static void *resolve_page_1(void *arg)
+{
+	struct ask *a = arg;
+
+	return gm_iommu_resolve(a->iommu, gm_iova(IOVA + PAGE), PAGE,
+				GM_PERM_READ) ? a : NULL;
+}
+
+TEST(nothing_is_asked_for_that_another_asks_for)
+{
+	static const struct gm_iommu_ops ops = { .translate = translate_both };
+	void *failed = NULL;
+	struct ask a;
+	pthread_t t;
+
+	ASSERT_OK(setup(&a, &ops));
+	ASSERT_EQ(0, pthread_create(&t, NULL, resolve_page_1, &a));
+	while (!upcalls(&a))
+		sched_yield();
+	ASSERT_OK(gm_iommu_resolve(a.iommu, gm_iova(IOVA + 8), PAGE,
+				   GM_PERM_READ));
+	pthread_join(t, &failed);
+	EXPECT_EQ(NULL, failed);
+	EXPECT_EQ(PAGE, a.len[1]);
+	EXPECT_EQ(PAGE - 8, a.len[0]);
+	teardown(&a);
+}
+
+/* --- ahead --- */
+
+TEST(resolved_ahead)
+{
+	struct iommu_guest g;
+	uint32_t x;
+
+	ASSERT_OK(iommu_guest_init(&g, 8, NULL));
+	iommu_guest_set(&g, 0, GPA + 3 * PAGE, GM_PERM_RW);
+	iommu_guest_set(&g, 1, GPA + 9 * PAGE, GM_PERM_READ);
+	ASSERT_OK(gm_iommu_resolve(g.iommu, gm_iova(IOVA), 0, GM_PERM_RW));
+	EXPECT_EQ(0, g.calls);
+	ASSERT_OK(gm_iommu_resolve(g.iommu, gm_iova(IOVA + 8), PAGE,
+				   GM_PERM_READ));
+	EXPECT_EQ(1, g.calls);
+	gm_view_begin(&g.v);
+	EXPECT_EQ(0, gm_view_read_u32(&g.v, gm_gpa(IOVA), &x));
+	EXPECT_EQ(0, gm_view_read_u32(&g.v, gm_gpa(IOVA + PAGE), &x));
+	/* Inside of a section it would have to ask, and does not. */
+	EXPECT_FAIL(gm_iommu_resolve(g.iommu, gm_iova(IOVA + 2 * PAGE), 8,
+				     GM_PERM_READ),
+		    EAGAIN, GM_ERR_IOTLB_MISS, IOVA + 2 * PAGE, 8, 0, 0);
+	gm_view_end(&g.v);
+	EXPECT_EQ(1, g.calls);
+	EXPECT_FAIL(gm_iommu_resolve(g.iommu, gm_iova(IOVA), PAGE + 1,
+				     GM_PERM_WRITE),
+		    EACCES, GM_ERR_PERMISSION, IOVA + PAGE, 1, 0, 0);
+	EXPECT_FAIL(gm_iommu_resolve(g.iommu, gm_iova(IOVA + PAGE), 2 * PAGE,
+				     GM_PERM_READ),
+		    EFAULT, GM_ERR_IOVA, IOVA + 2 * PAGE, PAGE, 0, 0);
+	EXPECT_FAIL(gm_iommu_resolve(g.iommu, gm_iova(2), UINT64_MAX,
+				     GM_PERM_READ),
+		    EOVERFLOW, GM_ERR_OVERFLOW, 2, UINT64_MAX, 0, 0);
+	ASSERT_OK(gm_iommu_set_enabled(g.iommu, false));
+	ASSERT_OK(gm_iommu_resolve(g.iommu, gm_iova(IOVA + 2 * PAGE), 8,
+				   GM_PERM_READ));
+	iommu_guest_exit(&g);
+}
+
+/* In a section of any kind, a read that misses does not wait. */
+TEST(miss_inside_of_a_section)
+{
+	struct iommu_guest g;
+	uint32_t x;
+
+	ASSERT_OK(iommu_guest_init(&g, 8, NULL));
+	iommu_guest_set(&g, 0, GPA, GM_PERM_RW);
+	gm_epoch_enter();
+	EXPECT_FAIL(gm_view_read_u32(&g.v, gm_gpa(IOVA), &x), EAGAIN,
+		    GM_ERR_IOTLB_MISS, IOVA, 4, 0, 0);
+	gm_epoch_exit();
+	EXPECT_EQ(0, g.calls);
+	ASSERT_OK(gm_iommu_resolve(g.iommu, gm_iova(IOVA), 4, GM_PERM_READ));
+	gm_epoch_enter();
+	EXPECT_EQ(0, gm_view_read_u32(&g.v, gm_gpa(IOVA), &x));
+	EXPECT_TRUE(gm_epoch_inside());
+	gm_epoch_exit();
+	EXPECT_FALSE(gm_epoch_inside());
+	iommu_guest_exit(&g);
+}
+
+/* An end that has no begin does nothing. */
+TEST(end_without_begin)
+{
+	struct iommu_guest g;
+	struct gm_slice s;
+
+	ASSERT_OK(iommu_guest_init(&g, 8, NULL));
+	gm_view_end(&g.v);
+	EXPECT_FAIL(gm_view_slice(&g.v, gm_gpa(IOVA), 8, GM_PERM_RW, &s),
+		    EINVAL, GM_ERR_SECTION, IOVA, 8, 0, 0);
+	EXPECT_EQ(g.iommu, gm_view_iommu(&g.v));
+	iommu_guest_exit(&g);
+}
+
+TEST_HARNESS_MAIN
