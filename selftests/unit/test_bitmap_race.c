@@ -7,10 +7,10 @@
  */
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 #include "kselftest_harness.h"
 #include <guestmem/slice_access.h>
 #include "expect.h"
+#include "meet.h"
 #include "refuse.h"
 
 #define PAGE 64
@@ -38,14 +38,6 @@ struct marker {
 	struct race *race;
 	uint64_t id;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static uint64_t *value_of(struct race *r, uint64_t page)
 {
@@ -183,23 +175,6 @@ struct duel {
 	uint64_t span;
 	bool stop;
 };
-
-/* Both go on from here as nearly at once as can be. */
-static void meet(uint64_t *mine, const uint64_t *other, uint64_t step)
-{
-	uint64_t spins = 0;
-
-	__atomic_store_n(mine, step, __ATOMIC_RELEASE);
-	while (__atomic_load_n(other, __ATOMIC_ACQUIRE) < step)
-		if (++spins % 1024 == 0)
-			sched_yield();
-}
-
-static void delay(uint64_t n)
-{
-	while (n--)
-		__asm__ volatile("" : : : "memory");
-}
 
 static void *duel_marker(void *arg)
 {

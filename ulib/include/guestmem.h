@@ -10,6 +10,7 @@
 #include <guestmem/bitmap.h>
 #include <guestmem/compiler.h>
 #include <guestmem/copy.h>
+#include <guestmem/dirty.h>
 #include <guestmem/dma.h>
 #include <guestmem/endian.h>
 #include <guestmem/error.h>
