@@ -7,6 +7,8 @@
 
 #include <guestmem/access.h>
 #include <guestmem/addr.h>
+#include <guestmem/alias.h>
+#include <guestmem/batch.h>
 #include <guestmem/bitmap.h>
 #include <guestmem/compiler.h>
 #include <guestmem/copy.h>
@@ -20,6 +22,7 @@
 #include <guestmem/io.h>
 #include <guestmem/iov.h>
 #include <guestmem/kmod.h>
+#include <guestmem/kvm.h>
 #include <guestmem/map.h>
 #include <guestmem/mmap.h>
 #include <guestmem/object.h>
@@ -28,6 +31,7 @@
 #include <guestmem/region.h>
 #include <guestmem/slice.h>
 #include <guestmem/slice_access.h>
+#include <guestmem/vhost_log.h>
 #include <guestmem/view.h>
 
 #endif /* GUESTMEM_H */
