@@ -50,6 +50,7 @@ static bool takes(struct gm_dirty_consumer *c, uint64_t first, uint64_t count)
 
 TEST_F(dirty, each_consumer_gets_each_mark_once)
 {
+	EXPECT_EQ(PAGE, gm_dirty_consumer_page_size(self->a));
 	gm_bitmap_mark(self->bm, 10 * PAGE, 3 * PAGE);
 	EXPECT_TRUE(takes(self->a, 10, 3));
 	gm_bitmap_mark(self->bm, 13 * PAGE, 1);

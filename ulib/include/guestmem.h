@@ -31,6 +31,7 @@
 #include <guestmem/region.h>
 #include <guestmem/slice.h>
 #include <guestmem/slice_access.h>
+#include <guestmem/snapshot.h>
 #include <guestmem/vhost_log.h>
 #include <guestmem/view.h>
 

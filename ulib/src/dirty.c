@@ -174,3 +174,8 @@ uint64_t gm_dirty_consumer_count(struct gm_dirty_consumer *c)
 	pthread_mutex_unlock(&g->lock);
 	return n;
 }
+
+uint64_t gm_dirty_consumer_page_size(const struct gm_dirty_consumer *c)
+{
+	return gm_bitmap_page_size(c->live);
+}

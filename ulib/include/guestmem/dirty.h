@@ -81,6 +81,12 @@ GM_API void gm_dirty_consumer_mark(struct gm_dirty_consumer *c, uint64_t off,
  */
 GM_API uint64_t gm_dirty_consumer_count(struct gm_dirty_consumer *c);
 
+/**
+ * gm_dirty_consumer_page_size() - bytes that a page of its runs has
+ * @c: the consumer
+ */
+GM_API uint64_t gm_dirty_consumer_page_size(const struct gm_dirty_consumer *c);
+
 GM_END_DECLS
 
 #endif /* GUESTMEM_DIRTY_H */

@@ -76,6 +76,11 @@ GM_BEGIN_DECLS
  *	@addr, @len
  * @GM_ERR_NO_DMA: ENOENT; guest memory at @addr, @len is not mapped for device
  *	@name
+ * @GM_ERR_NOT_SNAPSHOT: EINVAL; byte @addr of a file is not what a snapshot has
+ *	there
+ * @GM_ERR_CHECKSUM: EBADMSG; @len bytes at @addr of a file are damaged
+ * @GM_ERR_SNAPSHOT_BASE: EINVAL; a snapshot is a difference to @expected (0: it
+ *	is whole), and not to @completed
  *
  * New kinds are added at the end; the numbers are ABI.
  */
@@ -121,6 +126,9 @@ enum gm_error_kind {
 	GM_ERR_NOT_PINNED,
 	GM_ERR_REVOKED,
 	GM_ERR_NO_DMA,
+	GM_ERR_NOT_SNAPSHOT,
+	GM_ERR_CHECKSUM,
+	GM_ERR_SNAPSHOT_BASE,
 };
 
 /* Room for the name of who or what a failure is about, with its final 0. */
