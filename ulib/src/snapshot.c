@@ -44,7 +44,7 @@ int gm_snap_pwrite(int fd, const void *buf, uint64_t n, uint64_t off)
 	return 0;
 }
 
-int gm_snap_tell(gm_snapshot_progress *progress, void *ctx, uint64_t done,
+int gm_snap_tell(gm_snapshot_progress progress, void *ctx, uint64_t done,
 		 uint64_t total)
 {
 	if (progress && progress(ctx, done, total))

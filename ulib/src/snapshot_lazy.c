@@ -232,7 +232,7 @@ int gm_lazy_new(struct gm_snapshot *s, const struct gm_map *m,
 	return 0;
 }
 
-int gm_lazy_fill(struct gm_lazy *l, gm_snapshot_progress *progress, void *ctx)
+int gm_lazy_fill(struct gm_lazy *l, gm_snapshot_progress progress, void *ctx)
 {
 	const struct gm_snapshot *s = l->s;
 	uint64_t done = 0, g;

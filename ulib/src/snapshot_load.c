@@ -15,7 +15,7 @@ struct walk {
 		     uint64_t pages);
 	struct gm_view view;
 	uint8_t *buf;		/* what was read; behind it, room for as much */
-	gm_snapshot_progress *progress;
+	gm_snapshot_progress progress;
 	void *ctx;
 	uint64_t done;
 	uint64_t total;
@@ -56,7 +56,7 @@ static int ignore_group(struct walk *w, const struct snap_region *r, uint64_t g,
 	return 0;
 }
 
-int gm_snapshot_verify(struct gm_snapshot *s, gm_snapshot_progress *progress,
+int gm_snapshot_verify(struct gm_snapshot *s, gm_snapshot_progress progress,
 		       void *ctx)
 {
 	struct walk w = {
@@ -146,7 +146,7 @@ static int check_memory(const struct gm_snapshot *s, const struct gm_map *m)
 }
 
 int gm_snapshot_load(struct gm_snapshot *s, const struct gm_map *m,
-		     uint64_t base, gm_snapshot_progress *progress, void *ctx)
+		     uint64_t base, gm_snapshot_progress progress, void *ctx)
 {
 	struct walk w = {
 		.s = s,

@@ -115,7 +115,7 @@ int gm_snap_pread(int fd, void *buf, uint64_t n, uint64_t off);
 int gm_snap_pwrite(int fd, const void *buf, uint64_t n, uint64_t off);
 
 /* Calls @progress, if there is one; -ECANCELED. */
-int gm_snap_tell(gm_snapshot_progress *progress, void *ctx, uint64_t done,
+int gm_snap_tell(gm_snapshot_progress progress, void *ctx, uint64_t done,
 		 uint64_t total);
 
 /*

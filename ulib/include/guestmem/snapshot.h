@@ -33,7 +33,7 @@ struct gm_lazy;
  *
  * Return: 0; anything else stops: -ECANCELED (GM_ERR_OPTION).
  */
-typedef int gm_snapshot_progress(void *ctx, uint64_t done, uint64_t total);
+typedef int (*gm_snapshot_progress)(void *ctx, uint64_t done, uint64_t total);
 
 /**
  * struct gm_snapshot_opts - how to save
@@ -53,7 +53,7 @@ struct gm_snapshot_opts {
 	uint32_t reserved;
 	struct gm_dirty_consumer *const *consumers;
 	uint64_t base;
-	gm_snapshot_progress *progress;
+	gm_snapshot_progress progress;
 	void *progress_ctx;
 };
 
@@ -148,7 +148,7 @@ GM_API int gm_snapshot_range(const struct gm_snapshot *s, size_t index,
  * -ENOMEM (GM_ERR_MEMORY); the system call's own (GM_ERR_IO).
  */
 GM_API int gm_snapshot_verify(struct gm_snapshot *s,
-			      gm_snapshot_progress *progress, void *ctx);
+			      gm_snapshot_progress progress, void *ctx);
 
 /**
  * gm_snapshot_load() - copy a snapshot into guest memory
@@ -170,7 +170,7 @@ GM_API int gm_snapshot_verify(struct gm_snapshot *s,
  * same errors, with a part of the memory loaded.
  */
 GM_API int gm_snapshot_load(struct gm_snapshot *s, const struct gm_map *m,
-			    uint64_t base, gm_snapshot_progress *progress,
+			    uint64_t base, gm_snapshot_progress progress,
 			    void *ctx);
 
 /**
@@ -222,7 +222,7 @@ GM_API int gm_lazy_new(struct gm_snapshot *s, const struct gm_map *m,
  *
  * Return: 0; an error of gm_lazy_error(); -ECANCELED (GM_ERR_OPTION).
  */
-GM_API int gm_lazy_fill(struct gm_lazy *l, gm_snapshot_progress *progress,
+GM_API int gm_lazy_fill(struct gm_lazy *l, gm_snapshot_progress progress,
 			void *ctx);
 
 /**
