@@ -47,14 +47,29 @@ static bool mark_word(struct gm_bitmap *bm, uint64_t word, uint64_t mask)
 
 	if (bm->hot && (gm_bitmap_load(w) & mask) == mask)
 		return false;
-	if (mask == UINT64_MAX && !bm->hot)
-		__atomic_exchange_n(w, mask, __ATOMIC_SEQ_CST);
-	else if (mask == UINT64_MAX)
-		/* All ones can't undo another's mark: a store will do. */
-		__atomic_store_n(w, mask, __ATOMIC_RELEASE);
-	else
-		__atomic_fetch_or(w, mask, __ATOMIC_SEQ_CST);
+	__atomic_fetch_or(w, mask, __ATOMIC_SEQ_CST);
 	return true;
+}
+
+/* The same for all bits of words [first, end); a fence follows. */
+static bool mark_whole_words(struct gm_bitmap *bm, uint64_t first, uint64_t end)
+{
+	uint64_t *w = &bm->words[first], *stop = &bm->words[end];
+	bool any = false;
+
+	if (!bm->hot) {
+		for (; w < stop; w++)
+			__atomic_exchange_n(w, UINT64_MAX, __ATOMIC_SEQ_CST);
+		return true;
+	}
+	for (; w < stop; w++) {
+		if (gm_bitmap_load(w) == UINT64_MAX)
+			continue;
+		/* All ones can't undo another's mark: a store will do. */
+		__atomic_store_n(w, UINT64_MAX, __ATOMIC_RELEASE);
+		any = true;
+	}
+	return any;
 }
 
 /* The loads are ordered after the words' marks: see the top. */
@@ -72,12 +87,8 @@ void gm_bitmap_summarize(struct gm_bitmap *bm, uint64_t s, uint64_t bits)
 
 void gm_bitmap_mark_bits(struct gm_bitmap *bm, uint64_t word, uint64_t bits)
 {
-	if (bits && mark_word(bm, word, bits)) {
-		/* A word of ones was a plain store. */
-		if (bits == UINT64_MAX)
-			__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (bits && mark_word(bm, word, bits))
 		gm_bitmap_summarize(bm, word >> 6, UINT64_C(1) << (word & 63));
-	}
 }
 
 bool gm_bitmap_page_range(const struct gm_bitmap *bm, uint64_t off,
@@ -100,21 +111,23 @@ bool gm_bitmap_page_range(const struct gm_bitmap *bm, uint64_t off,
 
 static void own_mark(struct gm_bitmap *bm, uint64_t off, uint64_t len)
 {
-	uint64_t first, last, word, s;
-	bool any = false;
+	uint64_t first, last, from, to, s;
+	bool any;
 
 	if (!gm_bitmap_page_range(bm, off, len, &first, &last))
 		return;
-	for (word = first >> 6; word <= last >> 6; word++)
-		any |= mark_word(bm, word, gm_bitmap_mask(word, first, last));
-	if (!any)
-		return;
-	/* Words of ones were plain stores. */
-	if (last - first >= 63)
+	from = first >> 6;
+	to = last >> 6;
+	any = mark_word(bm, from, gm_bitmap_mask(from, first, last));
+	if (to > from)
+		any |= mark_word(bm, to, gm_bitmap_mask(to, first, last));
+	if (to > from + 1 && mark_whole_words(bm, from + 1, to)) {
+		/* Words of ones were plain stores. */
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	for (s = first >> 12; s <= last >> 12; s++)
-		gm_bitmap_summarize(bm, s, gm_bitmap_mask(s, first >> 6,
-							  last >> 6));
+		any = true;
+	}
+	for (s = from >> 6; any && s <= to >> 6; s++)
+		gm_bitmap_summarize(bm, s, gm_bitmap_mask(s, from, to));
 }
 
 static bool own_test(const struct gm_bitmap *bm, uint64_t off)
