@@ -263,6 +263,9 @@ TEST(without_membarrier_marks_are_never_lost_either)
 	EXPECT_LT(0, rounds);
 	EXPECT_EQ(0, lost_duels(mark_bytes, 16, &rounds));
 	EXPECT_LT(0, rounds);
+	/* All words, of which those in the middle are marked whole. */
+	EXPECT_EQ(0, lost_duels(mark_bytes, PAGES, &rounds));
+	EXPECT_LT(0, rounds);
 }
 
 #define MANY (64 * 1024)

@@ -204,7 +204,7 @@ TEST_F(kvm, log_that_cannot_be_had)
 	EXPECT_FAIL_KIND(gm_kvm_import_log(self->vm, &self->slot, 0), ENOENT, GM_ERR_IO);
 	EXPECT_EQ(self->slot.slot, gm_error_last()->addr);
 	EXPECT_EQ(RAM, gm_error_last()->len);
-	/* Manual it is not: KVM refuses to clear. What it told is marked. */
+	/* What is refused before KVM is asked marks nothing. */
 	ASSERT_EQ(0, set_slot(self, KVM_MEM_LOG_DIRTY_PAGES));
 	ASSERT_EQ(0, make_vcpu(self));
 	ASSERT_EQ(0, run_guest(self));

@@ -346,7 +346,7 @@ TEST_F(snap, memory_on_demand_is_saved_too)
 	EXPECT_EQ(0, self->b.mem[0][sizeof(mem)]);
 }
 
-TEST_F(snap, consumer_of_other_pages_marks_what_it_must)
+TEST_F(snap, region_without_a_consumer_is_there_as_a_whole)
 {
 	struct gm_dirty_consumer *c[2] = { NULL, self->a.consumers[1] };
 	struct gm_snapshot_opts o = {
@@ -355,7 +355,6 @@ TEST_F(snap, consumer_of_other_pages_marks_what_it_must)
 	struct gm_snapshot *s;
 	uint64_t id;
 
-	/* A region without a consumer is there as a whole. */
 	guest_fill(&self->a);
 	memset(self->b.mem[0], 0xee, LEN0);
 	ASSERT_OK(gm_snapshot_save(self->a.m, gm_file_fd(self->file), &o, &id));

@@ -4,6 +4,7 @@
  * error, and guest memory stays as it was.
  */
 #include "kselftest_harness.h"
+#include <endian.h>
 #include "scale.h"
 #include "snap.h"
 
@@ -161,6 +162,64 @@ TEST_F(bad, foreign_files)
 	change(self, 90, 1);
 	EXPECT_FAIL(gm_snapshot_open(self->file, &s), EBADMSG, GM_ERR_CHECKSUM, 0,
 		    120 + 2 * 32, 0, 0);
+	EXPECT_EQ(NULL, s);
+}
+
+#define HEAD (120 + 2 * 32)
+
+/* Numbers that make no sense, with a checksum that is right. */
+static void forge(FIXTURE_DATA(bad) *self, uint64_t at, uint64_t value)
+{
+	int fd = gm_file_fd(self->file);
+	uint8_t head[HEAD];
+	uint32_t crc = 0;
+
+	if (pread(fd, head, HEAD, 0) != HEAD)
+		abort();
+	value = htole64(value);
+	memcpy(head + at, &value, 8);
+	memcpy(head + 12, &crc, 4);
+	crc = htole32(gm_crc32c(0, head, HEAD));
+	memcpy(head + 12, &crc, 4);
+	if (pwrite(fd, head, HEAD, 0) != HEAD)
+		abort();
+}
+
+TEST_F(bad, numbers_that_make_no_sense)
+{
+	const uint64_t range0 = 120, range1 = 152, size = self->size;
+	const struct { uint64_t at, value, told; } rows[] = {
+		{ 16, 0, 16 },				/* no id */
+		{ 32, UINT64_MAX, 32 },			/* no file is so long */
+		{ 40, HEAD + 8, 40 },			/* another table */
+		{ 40, UINT64_MAX, 40 },
+		{ 48, 65537, 48 },			/* regions */
+		{ 48, 3, 40 },
+		{ range0 + 8, 0, range0 },		/* no length */
+		{ range0 + 8, UINT64_MAX, range0 },	/* past the file */
+		{ range0, UINT64_MAX - 5, range0 },	/* past 2^64 */
+		{ range0 + 16, 65537, range0 },		/* data anywhere */
+		{ range0 + 16, UINT64_MAX & ~UINT64_C(65535), range0 },
+		{ range0, GPA1, range1 },		/* two at one place */
+		{ range0, GPA1 - LEN0 + 1, range1 },
+		{ range0, GPA1 + 1, range1 },		/* not in order */
+		{ range0 + 8, size - 65536, range1 },	/* more than the file has */
+	};
+	struct gm_snapshot *s = NULL;
+	uint8_t head[HEAD];
+	uint64_t id;
+
+	ASSERT_EQ(HEAD, pread(gm_file_fd(self->file), head, HEAD, 0));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		forge(self, rows[i].at, rows[i].value);
+		EXPECT_FAIL(gm_snapshot_open(self->file, &s), EINVAL, GM_ERR_NOT_SNAPSHOT,
+			    rows[i].told, 0, 0, 0);
+		ASSERT_EQ(HEAD, pwrite(gm_file_fd(self->file), head, HEAD, 0));
+	}
+	/* A difference to itself. */
+	memcpy(&id, head + 16, 8);
+	forge(self, 24, le64toh(id));
+	EXPECT_FAIL(gm_snapshot_open(self->file, &s), EINVAL, GM_ERR_NOT_SNAPSHOT, 16, 0, 0, 0);
 	EXPECT_EQ(NULL, s);
 }
 
