@@ -116,6 +116,24 @@ TEST_F(batch, larger_pages_than_the_targets)
 	EXPECT_TRUE(gm_bitmap_test_page(self->bm, 7));
 }
 
+/* Of pages so large that a group is all of the address space. */
+TEST_F(batch, pages_of_any_size_are_marked)
+{
+	struct gm_bitmap *to = &self->b.bitmap;
+
+	for (unsigned int shift = 58; shift < 64; shift++) {
+		uint64_t page = UINT64_C(1) << shift;
+
+		ASSERT_OK(gm_batch_init(&self->b, self->bm, page));
+		gm_bitmap_mark(to, 0, 1);
+		for (uint64_t at = page; at; at += page)
+			gm_bitmap_mark(to, at, 1);
+		gm_batch_flush(&self->b);
+		EXPECT_EQ(PAGES, gm_bitmap_count(self->bm));
+		gm_bitmap_reset(self->bm);
+	}
+}
+
 static void ignore_mark(struct gm_bitmap *bm, uint64_t off, uint64_t len)
 {
 	(void)bm;

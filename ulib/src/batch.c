@@ -26,8 +26,10 @@ static void hand_on(const struct gm_batch *b, uint64_t group, uint64_t pages)
 		first = (unsigned int)__builtin_ctzll(pages);
 		mask = pages ^ (pages & (pages + (UINT64_C(1) << first)));
 		n = (unsigned int)__builtin_popcountll(mask);
+		/* It is 0 only where it is all of 2^64 bytes. */
+		n <<= b->shift;
 		gm_bitmap_mark(b->target, (group * 64 + first) << b->shift,
-			       n << b->shift);
+			       n ? n : UINT64_MAX);
 	}
 }
 
