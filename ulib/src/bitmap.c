@@ -14,7 +14,8 @@
  * order (seq_cst). If the marker saw the summary set although a taker was at
  * work, it looked before the clearing; then its bit was there already when the
  * taker looked. The same holds a level higher. Summaries without bits below cost
- * a look, and are fine.
+ * a look, and are fine. Several takers: who got the summary's bit looks at the word
+ * after that, and so has the mark, or another taker has.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -122,7 +123,14 @@ static void own_mark(struct gm_bitmap *bm, uint64_t off, uint64_t len)
 	if (to > from)
 		any |= mark_word(bm, to, gm_bitmap_mask(to, first, last));
 	if (to > from + 1 && mark_whole_words(bm, from + 1, to)) {
-		/* Words of ones were plain stores. */
+		/*
+		 * Words of ones were plain stores, which may still be on their way
+		 * when the summary is looked at. If it is set (from before: a take
+		 * of a part leaves it so), a taker that clears it now would find
+		 * the old words, and nobody would look there again. With the
+		 * fence, the stores come before that look. No test here catches
+		 * its absence: the gap is of some ns, on x86 too.
+		 */
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		any = true;
 	}

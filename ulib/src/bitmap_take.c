@@ -179,7 +179,8 @@ static void look(const struct gm_bitmap *bm, gm_bitmap_sink *sink, void *ctx)
 
 static int refuse_take(const struct gm_bitmap *bm)
 {
-	if (gm_dirty_group_in_use(bm->group))
+	if (gm_dirty_group_in_use(__atomic_load_n(&bm->group,
+						  __ATOMIC_ACQUIRE)))
 		return gm_error_set_name(-EBUSY, GM_ERR_HELD, 0, bm->bytes,
 					 "dirty consumers");
 	return gm_bitmap_refuse_foreign(bm);

@@ -27,8 +27,10 @@ struct gm_dirty_consumer;
  *
  * It gets all that is marked from now on, and what was marked before and nobody
  * has taken yet. From now on gm_bitmap_take() and gm_bitmap_take_runs() of @bm
- * are -EBUSY, until the last consumer is freed; gm_bitmap_clear() and its like
- * clear, for all, what no consumer has got so far.
+ * are -EBUSY, until the last consumer is freed; one that is under way in another
+ * thread may still get marks of that moment, which the consumer does not have then:
+ * let it end before. gm_bitmap_clear() and its like clear, for all, what no
+ * consumer has got so far.
  *
  * Return: 0; -EOPNOTSUPP (GM_ERR_OPTION) a caller's own tracker; -ENOMEM
  * (GM_ERR_MEMORY).
