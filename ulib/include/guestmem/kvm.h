@@ -22,7 +22,8 @@ GM_BEGIN_DECLS
  * @slot: its number, as in struct kvm_userspace_memory_region: the address space
  *	in the upper 16 bits
  * @reserved: zero
- * @len: bytes of the slot, a multiple of the page size
+ * @len: bytes of the slot, exactly: KVM's log is as long as it says, and is copied
+ *	to a buffer of this length. A multiple of the page size
  * @dirty: the bitmap of its memory
  * @off: the byte of @dirty that is the slot's first
  *
