@@ -6,6 +6,7 @@
  */
 #include "kselftest_harness.h"
 #include <pthread.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include "refuse.h"
 #include "snap.h"
@@ -176,6 +177,35 @@ TEST_F(lazy, memory_that_cannot_be_loaded_so)
 	gm_snapshot_close(d);
 	gm_file_put(diff);
 	EXPECT_EQ(NULL, self->l);
+}
+
+static uint32_t handled;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	__atomic_store_n(&handled, 1, __ATOMIC_RELAXED);
+}
+
+/* The handler would run in the one thread that can't wait for memory. */
+TEST_F(lazy, no_signal_is_handled_by_its_thread)
+{
+	struct sigaction sa = { .sa_handler = on_signal };
+	sigset_t set, pending;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	START();
+	ASSERT_EQ(0, sigaction(SIGUSR1, &sa, NULL));
+	ASSERT_EQ(0, pthread_sigmask(SIG_BLOCK, &set, NULL));
+	ASSERT_EQ(0, kill(getpid(), SIGUSR1));
+	/* The thread has been running after that. */
+	EXPECT_EQ(1, *(volatile uint8_t *)host(self->m, 0));
+	ASSERT_EQ(0, sigpending(&pending));
+	EXPECT_EQ(1, sigismember(&pending, SIGUSR1));
+	EXPECT_EQ(0, __atomic_load_n(&handled, __ATOMIC_RELAXED));
+	ASSERT_EQ(0, pthread_sigmask(SIG_UNBLOCK, &set, NULL));
+	EXPECT_EQ(1, __atomic_load_n(&handled, __ATOMIC_RELAXED));
 }
 
 TEST_F(lazy, without_userfaultfd_it_is_an_error)

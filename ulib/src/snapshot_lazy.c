@@ -12,6 +12,7 @@
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -175,6 +176,22 @@ static int watch_region(struct gm_lazy *l, const struct gm_map *m, size_t i)
 	return 0;
 }
 
+/*
+ * No signal is for this thread: a handler that touches memory which has not come
+ * yet would wait for it, and so for ever.
+ */
+static int start_thread(struct gm_lazy *l)
+{
+	sigset_t all, before;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&l->thread, NULL, serve, l);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret ? gm_error_set(-ret, GM_ERR_IO, 0, 0) : 0;
+}
+
 static int start(struct gm_lazy *l, const struct gm_map *m)
 {
 	size_t i;
@@ -189,8 +206,7 @@ static int start(struct gm_lazy *l, const struct gm_map *m)
 		ret = watch_region(l, m, i);
 	if (ret)
 		return ret;
-	ret = pthread_create(&l->thread, NULL, serve, l);
-	return ret ? gm_error_set(-ret, GM_ERR_IO, 0, 0) : 0;
+	return start_thread(l);
 }
 
 /* The end of the descriptor ends the watch: then pages come as zeros. */
