@@ -5,8 +5,11 @@
  * snapshot.h: guest memory that comes from a snapshot as it is touched.
  */
 #include "kselftest_harness.h"
+#include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include "refuse.h"
 #include "snap.h"
@@ -206,6 +209,67 @@ TEST_F(lazy, no_signal_is_handled_by_its_thread)
 	EXPECT_EQ(0, __atomic_load_n(&handled, __ATOMIC_RELAXED));
 	ASSERT_EQ(0, pthread_sigmask(SIG_UNBLOCK, &set, NULL));
 	EXPECT_EQ(1, __atomic_load_n(&handled, __ATOMIC_RELAXED));
+}
+
+/* Who touches memory that can't be had goes on, and does not wait for ever. */
+TEST_F_TIMEOUT(lazy, memory_that_cannot_be_put_there_is_zeros_and_told, 3)
+{
+	if (refuse_ioctl(UFFDIO_COPY, ENOMEM))
+		SKIP(return, "no seccomp filter to be had here");
+	START();
+	EXPECT_EQ(0, *(volatile uint8_t *)host(self->m, 0));
+	EXPECT_FAIL_KIND(gm_lazy_error(self->l), ENOMEM, GM_ERR_IO);
+	EXPECT_FAIL_KIND(gm_lazy_fill(self->l, NULL, NULL), ENOMEM, GM_ERR_IO);
+	EXPECT_EQ(0, *(volatile uint8_t *)host(self->m, 1));
+}
+
+/* Discarded, it would come back as it was. */
+TEST_F(lazy, memory_is_held)
+{
+	struct gm_region *r = gm_map_region(self->m, 0);
+
+	START();
+	ASSERT_OK(gm_lazy_fill(self->l, NULL, NULL));
+	EXPECT_FAIL_NAME(gm_region_discard(r, gm_roff(0), PAGE), EBUSY, GM_ERR_HELD, 0, LEN0,
+			 "lazy snapshot");
+	gm_lazy_free(self->l);
+	self->l = NULL;
+	ASSERT_OK(gm_region_discard(r, gm_roff(0), PAGE));
+	EXPECT_EQ(0, host(self->m, 0)[0]);
+}
+
+TEST_F(lazy, huge_pages_are_refused)
+{
+	START();
+	gm_lazy_free(self->l);
+	self->l = NULL;
+	gm_region_set_hugetlbfs(gm_map_region(self->m, 1), true);
+	EXPECT_FAIL_KIND(gm_lazy_new(self->s, self->m, &self->l), EOPNOTSUPP, GM_ERR_OPTION);
+	EXPECT_EQ(NULL, self->l);
+	/* It holds nothing that it has begun with. */
+	ASSERT_OK(gm_region_discard(gm_map_region(self->m, 0), gm_roff(0), PAGE));
+}
+
+TEST_F(lazy, descriptors_that_cannot_be_had)
+{
+	struct rlimit limit;
+	int next;
+
+	START();
+	gm_lazy_free(self->l);
+	self->l = NULL;
+	next = dup(0);
+	close(next);
+	ASSERT_EQ(0, getrlimit(RLIMIT_NOFILE, &limit));
+	/* None, and then one that has to be closed again. */
+	for (rlim_t n = 0; n < 2; n++) {
+		limit.rlim_cur = (rlim_t)next + n;
+		ASSERT_EQ(0, setrlimit(RLIMIT_NOFILE, &limit));
+		EXPECT_FAIL_KIND(gm_lazy_new(self->s, self->m, &self->l), EMFILE, GM_ERR_IO);
+		EXPECT_EQ(NULL, self->l);
+	}
+	EXPECT_EQ(next, dup(0));
+	close(next);
 }
 
 TEST_F(lazy, without_userfaultfd_it_is_an_error)

@@ -20,6 +20,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <guestmem/hold.h>
+
 #include "snapshot_private.h"
 
 #define OPTS struct gm_snapshot_opts
@@ -27,6 +29,7 @@
 struct gm_lazy {
 	struct gm_snapshot *s;
 	uint8_t **host;		/* for each region of the snapshot */
+	struct gm_hold **holds;	/* likewise: what is discarded would come again */
 	int uffd;
 	int stop;		/* an eventfd */
 	pthread_t thread;
@@ -82,6 +85,15 @@ static int put(const struct gm_lazy *l, uint8_t *to, const uint8_t *from,
 	return 0;
 }
 
+/* Memory can't be put there: whoever waits gets what there is without us. */
+static void give_up(const struct gm_lazy *l, uint8_t *at, uint64_t n)
+{
+	struct uffdio_range range = { .start = (uintptr_t)at, .len = n };
+
+	/* What fails is memory that has gone, where nobody waits. */
+	ioctl(l->uffd, UFFDIO_UNREGISTER, &range);
+}
+
 /* Bring group @g of region @i. */
 static int bring(struct gm_lazy *l, size_t i, uint64_t g, uint8_t *buf)
 {
@@ -99,8 +111,10 @@ static int bring(struct gm_lazy *l, size_t i, uint64_t g, uint8_t *buf)
 	}
 	n = (n + (l->page - 1)) & ~(l->page - 1);
 	put_ret = put(l, l->host[i] + g * SNAP_GROUP, buf, n);
-	if (put_ret)
+	if (put_ret) {
 		fail(l);
+		give_up(l, l->host[i] + g * SNAP_GROUP, n);
+	}
 	return ret ? ret : put_ret;
 }
 
@@ -149,6 +163,8 @@ static int open_uffd(struct gm_lazy *l)
 	if (l->uffd < 0 && errno == EPERM)
 		return gm_error_set_name(-EPERM, GM_ERR_NOT_PERMITTED, 0, 0,
 					 "userfaultfd");
+	if (l->uffd < 0 && errno != ENOSYS)
+		return gm_error_set(-errno, GM_ERR_IO, 0, 0);
 	if (l->uffd < 0 || ioctl(l->uffd, UFFDIO_API, &api))
 		return gm_option_error(-EOPNOTSUPP, OPTS, sz);
 	l->stop = eventfd(0, EFD_CLOEXEC);
@@ -162,13 +178,21 @@ static int watch_region(struct gm_lazy *l, const struct gm_map *m, size_t i)
 	const struct snap_region *r = &l->s->regions[i];
 	struct gm_region *there = gm_map_find(m, gm_gpa(r->gpa));
 	struct uffdio_register reg = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	int ret;
 
 	if (!there || there->ext.base != r->gpa || there->ext.len < r->len)
 		return gm_error_set(-ENOENT, GM_ERR_NO_REGION, r->gpa, r->len);
 	if (!there->ext.host)
 		return gm_error_set(-EOPNOTSUPP, GM_ERR_NO_HOST_ADDR, r->gpa,
 				    r->len);
+	/* These come as a whole, and a group is less. */
+	if (there->hugetlbfs == GM_YES)
+		return gm_option_error(-EOPNOTSUPP, struct gm_region, hugetlbfs);
 	l->host[i] = there->ext.host;
+	ret = gm_region_hold(there, gm_roff(0), r->len, GM_HOLD_DISCARD,
+			     "lazy snapshot", &l->holds[i]);
+	if (ret)
+		return ret;
 	reg.range.start = (uintptr_t)there->ext.host;
 	reg.range.len = (r->len + (l->page - 1)) & ~(l->page - 1);
 	if (ioctl(l->uffd, UFFDIO_REGISTER, &reg))
@@ -198,8 +222,9 @@ static int start(struct gm_lazy *l, const struct gm_map *m)
 	int ret;
 
 	l->host = calloc(l->s->count + 1, sizeof(l->host[0]));
+	l->holds = calloc(l->s->count + 1, sizeof(l->holds[0]));
 	l->buf = malloc(SNAP_GROUP);
-	if (!l->host || !l->buf)
+	if (!l->host || !l->holds || !l->buf)
 		return gm_error_memory(SNAP_GROUP);
 	ret = open_uffd(l);
 	for (i = 0; !ret && i < l->s->count; i++)
@@ -212,11 +237,16 @@ static int start(struct gm_lazy *l, const struct gm_map *m)
 /* The end of the descriptor ends the watch: then pages come as zeros. */
 static void release(struct gm_lazy *l)
 {
+	size_t i;
+
 	if (l->uffd >= 0)
 		close(l->uffd);
 	if (l->stop >= 0)
 		close(l->stop);
+	for (i = 0; l->holds && i < l->s->count; i++)
+		gm_hold_end(l->holds[i]);
 	pthread_mutex_destroy(&l->lock);
+	free(l->holds);
 	free(l->host);
 	free(l->buf);
 	free(l);

@@ -201,11 +201,14 @@ GM_API int gm_snapshot_new_map(struct gm_snapshot *s,
  *
  * A thread of its own gets the faults (userfaultfd) of whoever touches the
  * memory, the kernel and KVM too, and brings 64 pages each time, checksums
- * compared. A forked child does not have what was not loaded yet.
+ * compared. A forked child does not have what was not loaded yet. Until
+ * gm_lazy_free() the memory can't be discarded (hold.h): it would come back as it
+ * was in the snapshot.
  *
  * Return: 0; -EINVAL (GM_ERR_SNAPSHOT_BASE) it is a difference; -ENOENT
  * (GM_ERR_NO_REGION) no region there, or longer than its memory; -EOPNOTSUPP
- * (GM_ERR_NO_HOST_ADDR) no host address, (GM_ERR_OPTION) no userfaultfd here;
+ * (GM_ERR_NO_HOST_ADDR) no host address, (GM_ERR_OPTION) no userfaultfd here, or
+ * huge pages;
  * -EPERM (GM_ERR_NOT_PERMITTED) not for this process; -ENOMEM (GM_ERR_MEMORY); the
  * system call's own (GM_ERR_IO).
  */
@@ -229,8 +232,8 @@ GM_API int gm_lazy_fill(struct gm_lazy *l, gm_snapshot_progress progress,
  * gm_lazy_error() - has something not come?
  * @l: the handler
  *
- * Pages whose checksum is wrong, or which could not be read, are zeros: whoever
- * touched them can't be told. A program that does not verify before asks now and
+ * Pages whose checksum is wrong, or which could not be read or put there, are
+ * zeros: whoever touched them can't be told. A program that does not verify before asks now and
  * then, and stops the guest.
  *
  * Return: 0; -EBADMSG (GM_ERR_CHECKSUM), (GM_ERR_IO) and its like: the first
