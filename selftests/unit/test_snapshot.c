@@ -5,6 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include <sys/stat.h>
+#include "scale.h"
 #include "own_region.h"
 #include "snap.h"
 
@@ -264,6 +265,59 @@ TEST_F(snap, failed_save_loses_no_mark)
 	EXPECT_FAIL_KIND(gm_snapshot_save(self->a.m, fd, &o, &id), EINVAL, GM_ERR_IO);
 	EXPECT_EQ(70, gm_dirty_consumer_count(self->a.consumers[0]));
 	close(fd);
+}
+
+/* A peer cuts its memory while it is saved: zeros are not what was there. */
+static int cut_memory(void *ctx, uint64_t done, uint64_t total)
+{
+	struct gm_file *memory = ctx;
+
+	(void)total;
+	if (done == 64 * PAGE && ftruncate(gm_file_fd(memory), 0))
+		abort();
+	return 0;
+}
+
+TEST_F(snap, memory_that_goes_away_fails_the_save)
+{
+	struct gm_mmap_opts opts = { .sz = sizeof(opts), .flags = GM_MMAP_DIRTY };
+	static const struct gm_range range = { GPA0, LEN0 };
+	struct gm_dirty_consumer *c;
+	struct gm_snapshot_opts o = {
+		.sz = sizeof(o), .progress = cut_memory, .consumers = &c,
+	};
+	struct gm_snapshot *s;
+	uint64_t id = 99;
+	struct gm_map *m;
+
+	if (RUNNING_ON_VALGRIND)
+		SKIP(return, "valgrind does not go on after SIGBUS");
+	opts.file = snap_file();
+	o.progress_ctx = opts.file;
+	ASSERT_EQ(0, ftruncate(gm_file_fd(opts.file), (off_t)LEN0));
+	ASSERT_OK(gm_map_new_mmap(&range, &opts, 1, &m));
+	ASSERT_OK(gm_dirty_consumer_new(gm_region_bitmap(gm_map_region(m, 0)), &c));
+	ASSERT_OK(gm_fault_enable());
+	ASSERT_OK(gm_region_watch(gm_map_region(m, 0)));
+	EXPECT_FAIL_KIND(gm_snapshot_save(m, gm_file_fd(self->file), &o, &id), EIO, GM_ERR_FAULT);
+	EXPECT_EQ(99, id);
+	EXPECT_FAIL_KIND(gm_snapshot_open(self->file, &s), EINVAL, GM_ERR_NOT_SNAPSHOT);
+	EXPECT_EQ(LEN0 / PAGE, gm_dirty_consumer_count(c));
+	gm_dirty_consumer_free(c);
+	gm_map_put(m);
+	gm_file_put(opts.file);
+}
+
+TEST_F(snap, file_that_appends_is_refused_and_keeps_what_it_has)
+{
+	int fd = gm_file_fd(self->file);
+	uint64_t id = 99;
+
+	ASSERT_EQ(4, pwrite(fd, "kept", 4, 0));
+	ASSERT_EQ(0, fcntl(fd, F_SETFL, O_APPEND));
+	EXPECT_FAIL_KIND(gm_snapshot_save(self->a.m, fd, NULL, &id), EINVAL, GM_ERR_IO);
+	EXPECT_EQ(99, id);
+	EXPECT_EQ(4, snap_size(self->file));
 }
 
 TEST_F(snap, options_that_are_refused)

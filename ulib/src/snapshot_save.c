@@ -6,10 +6,13 @@
  * are the same bytes, whatever the guest does.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
+
+#include <guestmem/fault.h>
 
 #include "snapshot_private.h"
 
@@ -267,6 +270,9 @@ static int save_all(struct save *v)
 	size_t i;
 	int ret;
 
+	/* There, each write goes to the end, wherever it should. */
+	if (fcntl(v->fd, F_GETFL) & O_APPEND)
+		return gm_error_set(-EINVAL, GM_ERR_IO, 0, v->s.size);
 	/* Holes are zeros; a file that ends in one must be as long all the same. */
 	if (ftruncate(v->fd, 0) || ftruncate(v->fd, (off_t)v->s.size))
 		return gm_error_set(-errno, GM_ERR_IO, 0, v->s.size);
@@ -280,6 +286,12 @@ static int save_all(struct save *v)
 			if (ret)
 				return ret;
 		}
+	}
+	/* Zeros in the place of memory that has gone are no snapshot. */
+	for (i = 0; i < v->s.count; i++) {
+		ret = gm_region_fault(v->from[i]);
+		if (ret)
+			return ret;
 	}
 	return save_header(v);
 }

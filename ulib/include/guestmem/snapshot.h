@@ -62,7 +62,7 @@ GM_STATIC_ASSERT(sizeof(struct gm_snapshot_opts) == 48, "ABI");
 /**
  * gm_snapshot_save() - write a snapshot
  * @m: the map; read-only memory is left out
- * @fd: a regular file, open for writing; what it has is lost
+ * @fd: a regular file, open for writing, not with O_APPEND; what it has is lost
  * @opts: how; NULL: all memory
  * @id: what a difference to this one names as its base
  *
@@ -77,7 +77,8 @@ GM_STATIC_ASSERT(sizeof(struct gm_snapshot_opts) == 48, "ABI");
  * -E2BIG (GM_ERR_OPTION) @opts is newer than the library and asks for what it
  * does not know; -EOVERFLOW (GM_ERR_OVERFLOW) no file can be that long, or more
  * than 65,536 regions; -ECANCELED (GM_ERR_OPTION) @progress said stop; -ENOMEM
- * (GM_ERR_MEMORY); the system call's own (GM_ERR_IO); an error of
+ * (GM_ERR_MEMORY); -EIO (GM_ERR_FAULT) watched memory (fault.h) has gone; the
+ * system call's own (GM_ERR_IO), EINVAL with O_APPEND; an error of
  * gm_region_read().
  */
 GM_API int gm_snapshot_save(const struct gm_map *m, int fd,
