@@ -13,6 +13,20 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+/* Where the low half of an argument of 64 bits is. */
+#define REFUSE_LOW(arg) (offsetof(struct seccomp_data, args[arg]) + \
+			 (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4 : 0))
+
+static inline int refuse_install(struct sock_filter *code, unsigned short n)
+{
+	struct sock_fprog prog = { n, code };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
+		return -1;
+	return 0;
+}
+
 /* 0, or -1: can't be done here (such as under valgrind). */
 static inline int refuse_syscall(unsigned int nr, unsigned int err)
 {
@@ -22,12 +36,23 @@ static inline int refuse_syscall(unsigned int nr, unsigned int err)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
-	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		return -1;
-	return 0;
+	return refuse_install(code, sizeof(code) / sizeof(code[0]));
+}
+
+/* The same with one command of ioctl(). */
+static inline int refuse_ioctl(unsigned int cmd, unsigned int err)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, REFUSE_LOW(1)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, cmd, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	return refuse_install(code, sizeof(code) / sizeof(code[0]));
 }
 
 #endif /* SELFTESTS_UNIT_REFUSE_H */

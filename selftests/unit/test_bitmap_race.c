@@ -7,10 +7,10 @@
  */
 #include <pthread.h>
 #include <sched.h>
-#include <time.h>
 #include "kselftest_harness.h"
 #include <guestmem/slice_access.h>
 #include "expect.h"
+#include "meet.h"
 #include "refuse.h"
 
 #define PAGE 64
@@ -38,14 +38,6 @@ struct marker {
 	struct race *race;
 	uint64_t id;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000LL + t.tv_nsec;
-}
 
 static uint64_t *value_of(struct race *r, uint64_t page)
 {
@@ -184,23 +176,6 @@ struct duel {
 	bool stop;
 };
 
-/* Both go on from here as nearly at once as can be. */
-static void meet(uint64_t *mine, const uint64_t *other, uint64_t step)
-{
-	uint64_t spins = 0;
-
-	__atomic_store_n(mine, step, __ATOMIC_RELEASE);
-	while (__atomic_load_n(other, __ATOMIC_ACQUIRE) < step)
-		if (++spins % 1024 == 0)
-			sched_yield();
-}
-
-static void delay(uint64_t n)
-{
-	while (n--)
-		__asm__ volatile("" : : : "memory");
-}
-
 static void *duel_marker(void *arg)
 {
 	struct duel *d = arg;
@@ -287,6 +262,9 @@ TEST(without_membarrier_marks_are_never_lost_either)
 	EXPECT_EQ(0, lost_duels(mark_bytes, 1, &rounds));
 	EXPECT_LT(0, rounds);
 	EXPECT_EQ(0, lost_duels(mark_bytes, 16, &rounds));
+	EXPECT_LT(0, rounds);
+	/* All words, of which those in the middle are marked whole. */
+	EXPECT_EQ(0, lost_duels(mark_bytes, PAGES, &rounds));
 	EXPECT_LT(0, rounds);
 }
 

@@ -7,7 +7,7 @@
 #include <guestmem/error.h>
 #include <guestmem/slice_access.h>
 
-#define LAST_KIND GM_ERR_SECTION
+#define LAST_KIND GM_ERR_SNAPSHOT_BASE
 
 #define EXPECT_VALUES(addr_, len_, expected_, completed_) do { \
 	const struct gm_error *e_ = gm_error_last(); \
@@ -37,9 +37,11 @@ TEST(kinds_keep_their_numbers)
 		GM_ERR_NOT_PINNED, GM_ERR_REVOKED, GM_ERR_NO_DMA,
 		GM_ERR_DEADLOCK, GM_ERR_NOT_LOCKED,
 		GM_ERR_IOTLB_MISS, GM_ERR_IOVA, GM_ERR_IOMMU_CONFIG,
-		GM_ERR_SECTION,
+		GM_ERR_SECTION, GM_ERR_NOT_SNAPSHOT, GM_ERR_CHECKSUM,
+		GM_ERR_SNAPSHOT_BASE,
 	};
 
+	EXPECT_EQ(LAST_KIND + 1, ARRAY_SIZE(kinds));
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		EXPECT_EQ(i, kinds[i]);
 	EXPECT_EQ(64, sizeof(struct gm_error));

@@ -146,6 +146,110 @@ static void run_whole(void)
 	free(m.words);
 }
 
+/* Harvest of a large guest, of which few pages are dirty, or none. */
+struct harvest {
+	struct gm_bitmap *bm;
+	struct gm_dirty_consumer *consumer;
+	struct gm_page_run *runs;
+	uint64_t pages;
+	uint64_t dirty;
+	const uint64_t *words;
+};
+
+#define MAX_DIRTY 100000
+
+/* Far apart, in no order: none shares a word with another, if there is room. */
+static void mark_some(void *ctx, uint64_t n)
+{
+	struct harvest *h = ctx;
+	uint64_t i;
+
+	(void)n;
+	for (i = 0; i < h->dirty; i++)
+		gm_bitmap_set_page(h->bm, i * 7368787 * 64 % h->pages);
+}
+
+static uint64_t take_runs(struct harvest *h)
+{
+	struct gm_page_run span = { 0, h->pages };
+	int64_t n;
+
+	if (h->consumer)
+		n = gm_dirty_consumer_take_runs(h->consumer, &span, h->runs,
+						MAX_DIRTY);
+	else
+		n = gm_bitmap_take_runs(h->bm, &span, h->runs, MAX_DIRTY);
+	bench_must(n >= 0 && !span.count, "take_runs");
+	return (uint64_t)n;
+}
+
+BENCH_LOOP void harvest(void *ctx, uint64_t n)
+{
+	struct harvest *h = ctx;
+
+	for (; n; n--)
+		bench_must(take_runs(h) == h->dirty, "harvest");
+}
+
+/* What looks at each word of a bitmap. */
+BENCH_LOOP void raw_scan(void *ctx, uint64_t n)
+{
+	struct harvest *h = ctx;
+	uint64_t i, any;
+
+	for (; n; n--) {
+		any = 0;
+		for (i = 0; i < h->pages / 64; i++)
+			any |= h->words[i];
+		BENCH_USE(any);
+	}
+}
+
+static void run_harvest(const char *name, uint64_t bytes, uint64_t dirty, double max_ns,
+			bool consumers)
+{
+	struct harvest h = { .pages = bytes / 4096, .dirty = dirty };
+	struct gm_dirty_consumer *other = NULL;
+	struct bench_case c = {
+		.run = harvest,
+		.ctx = &h,
+		.ops = 1,
+		.max_ns = max_ns,
+		.prepare = mark_some,
+	};
+
+	bench_must(!gm_bitmap_new(bytes, 4096, &h.bm), "gm_bitmap_new");
+	h.runs = calloc(MAX_DIRTY, sizeof(h.runs[0]));
+	bench_must(h.runs, "calloc");
+	h.words = h.bm->words;
+	if (consumers)
+		bench_must(!gm_dirty_consumer_new(h.bm, &h.consumer) &&
+			   !gm_dirty_consumer_new(h.bm, &other), "consumers");
+	if (!dirty) {
+		c.base = raw_scan;
+		c.base_name = "look at all";
+	}
+	bench_run(&c, "%s/%llu", name, (unsigned long long)dirty);
+	gm_dirty_consumer_free(other);
+	gm_dirty_consumer_free(h.consumer);
+	free(h.runs);
+	gm_bitmap_put(h.bm);
+}
+
+static void run_harvests(void)
+{
+	const uint64_t tib = UINT64_C(1) << 40;
+	uint64_t dirty;
+
+	run_harvest("harvest_4g", UINT64_C(4) << 30, 0, 1000, false);
+	run_harvest("harvest_1t", tib, 0, 0, false);
+	for (dirty = 1; dirty <= MAX_DIRTY; dirty *= 10)
+		run_harvest("harvest_1t", tib, dirty, dirty == 1000 ? 1e5 : 0,
+			    false);
+	for (dirty = 10; dirty <= MAX_DIRTY; dirty *= 100)
+		run_harvest("harvest_1t_2_consumers", tib, dirty, 0, true);
+}
+
 int main(int argc, char **argv)
 {
 	int i;
@@ -154,5 +258,6 @@ int main(int argc, char **argv)
 	for (i = 0; i < GUEST_COUNTS; i++)
 		run_write(guest_counts[i]);
 	run_whole();
+	run_harvests();
 	return bench_finish();
 }

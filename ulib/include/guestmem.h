@@ -7,9 +7,12 @@
 
 #include <guestmem/access.h>
 #include <guestmem/addr.h>
+#include <guestmem/alias.h>
+#include <guestmem/batch.h>
 #include <guestmem/bitmap.h>
 #include <guestmem/compiler.h>
 #include <guestmem/copy.h>
+#include <guestmem/dirty.h>
 #include <guestmem/dma.h>
 #include <guestmem/endian.h>
 #include <guestmem/epoch.h>
@@ -22,6 +25,7 @@
 #include <guestmem/iotlb.h>
 #include <guestmem/iov.h>
 #include <guestmem/kmod.h>
+#include <guestmem/kvm.h>
 #include <guestmem/map.h>
 #include <guestmem/mmap.h>
 #include <guestmem/object.h>
@@ -31,7 +35,9 @@
 #include <guestmem/region.h>
 #include <guestmem/slice.h>
 #include <guestmem/slice_access.h>
+#include <guestmem/snapshot.h>
 #include <guestmem/space.h>
+#include <guestmem/vhost_log.h>
 #include <guestmem/view.h>
 
 #endif /* GUESTMEM_H */

@@ -161,6 +161,12 @@ static const struct gm_error_text {
 		NULL },
 	[GM_ERR_SECTION] = { "only inside a section",
 		"iova", "len", NULL, NULL },
+	[GM_ERR_NOT_SNAPSHOT] = { "not a snapshot",
+		"offset", NULL, NULL, NULL },
+	[GM_ERR_CHECKSUM] = { "wrong checksum",
+		"offset", "len", NULL, NULL },
+	[GM_ERR_SNAPSHOT_BASE] = { "difference to another snapshot",
+		NULL, NULL, "base", "given" },
 };
 
 /* What the name in a failure of this kind is. */

@@ -11,6 +11,10 @@
  * behind a seccomp filter must leave it membarrier(), or set the filter up
  * before its first bitmap is made.
  *
+ * Two levels of summary bits say which words have bits at all, so that taking
+ * costs what was marked, and not what the guest has. Only a mark that finds its
+ * bit clear looks at them.
+ *
  * No bitmap at all (a NULL pointer) costs one test.
  */
 #ifndef GUESTMEM_BITMAP_H
@@ -21,6 +25,7 @@
 GM_BEGIN_DECLS
 
 struct gm_bitmap;
+struct gm_dirty_group;
 
 /**
  * struct gm_bitmap_ops - a caller's own dirty tracker
@@ -54,6 +59,9 @@ GM_STATIC_ASSERT(sizeof(struct gm_bitmap_ops) == 24, "ABI");
  * @ctx: for a caller's own @ops
  * @refs: references; see gm_bitmap_get()
  * @reserved32: zero
+ * @sum: a bit for each of @words that may have bits
+ * @top: a bit for each word of @sum that may have bits
+ * @group: the consumers that share what is marked; see dirty.h
  * @reserved: zero
  *
  * Inline functions know this layout: it is ABI. All fields are the library's.
@@ -69,7 +77,10 @@ struct gm_bitmap {
 	void *ctx;
 	uint32_t refs;
 	uint32_t reserved32;
-	uint64_t reserved[7];
+	uint64_t *sum;
+	uint64_t *top;
+	struct gm_dirty_group *group;
+	uint64_t reserved[4];
 };
 
 GM_STATIC_ASSERT(sizeof(struct gm_bitmap) == 120, "ABI");
@@ -140,7 +151,7 @@ GM_API int gm_bitmap_clone(const struct gm_bitmap *bm, struct gm_bitmap **out);
  * @bm: a bitmap of gm_bitmap_new(), which no other thread uses meanwhile
  * @additional: bytes
  *
- * Old bits stay, new ones are clear.
+ * Old bits stay, new ones are clear. Its consumers (dirty.h) get the same length.
  *
  * Return: 0; -EOVERFLOW (GM_ERR_OVERFLOW); -EOPNOTSUPP (GM_ERR_OPTION) a
  * caller's own tracker; -ENOMEM (GM_ERR_MEMORY).
@@ -240,7 +251,8 @@ GM_API void gm_bitmap_clear(struct gm_bitmap *bm, uint64_t off, uint64_t len);
  * gm_bitmap_reset() - clear all pages
  * @bm: a bitmap of gm_bitmap_new()
  *
- * Like gm_bitmap_take() with the result thrown away.
+ * Like gm_bitmap_take() with the result thrown away. Consumers (dirty.h) keep what
+ * they have got so far.
  */
 GM_API void gm_bitmap_reset(struct gm_bitmap *bm);
 
@@ -252,14 +264,65 @@ GM_API void gm_bitmap_reset(struct gm_bitmap *bm);
  *
  * Marks may come at the same time: each is in this result or stays set for the
  * next, and the data that it stands for is visible to the caller when the call
- * returns. Several takers may run at once; each mark goes to one of them.
+ * returns. A page that several threads mark at once may stay for the next until
+ * all of them have returned: who wants the last take to be the whole, as at the
+ * end of a migration, stops all of them first. Several takers may run at once;
+ * each mark goes to one of them, or stays.
  *
  * Return: words written, which is the number of pages / 64 rounded up;
  * -EMSGSIZE (GM_ERR_ARRAY_SMALL, expected says how many) with nothing cleared;
- * -EOPNOTSUPP (GM_ERR_OPTION) a caller's own tracker.
+ * -EBUSY (GM_ERR_HELD) it has consumers (dirty.h); -EOPNOTSUPP (GM_ERR_OPTION)
+ * a caller's own tracker.
  */
 GM_API int64_t gm_bitmap_take(struct gm_bitmap *bm, uint64_t *words,
 			      uint64_t nwords);
+
+/**
+ * struct gm_page_run - pages in a row
+ * @first: number of the first page
+ * @count: how many
+ */
+struct gm_page_run {
+	uint64_t first;
+	uint64_t count;
+};
+
+GM_STATIC_ASSERT(sizeof(struct gm_page_run) == 16, "ABI");
+
+/**
+ * gm_bitmap_take_runs() - get marked pages as runs, and clear them
+ * @bm: a bitmap of gm_bitmap_new()
+ * @span: pages to look at; comes back as what is left of it. What is past the
+ *	bitmap's end is ignored.
+ * @runs: what was taken, in order, none touching the next
+ * @max: room at @runs, not 0
+ *
+ * Takes what fits, and nothing else is cleared. To get all::
+ *
+ *	struct gm_page_run span = { 0, gm_bitmap_pages(bm) };
+ *
+ *	while ((n = gm_bitmap_take_runs(bm, &span, runs, 64)) > 0)
+ *		...
+ *
+ * A run may go on in the next call's first. The cost is that of the pages that
+ * were marked; a clean bitmap costs a load for each 262,144 pages. What
+ * gm_bitmap_take() says of marks and takers at the same time holds here.
+ *
+ * Return: runs; 0 when the rest of @span has none; -EMSGSIZE
+ * (GM_ERR_ARRAY_SMALL) @max is 0; -EBUSY (GM_ERR_HELD) it has consumers
+ * (dirty.h); -EOPNOTSUPP (GM_ERR_OPTION) a caller's own tracker.
+ */
+GM_API int64_t gm_bitmap_take_runs(struct gm_bitmap *bm,
+				   struct gm_page_run *span,
+				   struct gm_page_run *runs, size_t max);
+
+/**
+ * gm_bitmap_count() - how many pages are marked
+ * @bm: the bitmap; NULL or a caller's own tracker: 0
+ *
+ * Takes nothing. Marks that come at the same time count or do not.
+ */
+GM_API uint64_t gm_bitmap_count(const struct gm_bitmap *bm);
 
 /**
  * gm_bitmap_pages() - length in pages (bits)

@@ -86,6 +86,11 @@ GM_BEGIN_DECLS
  *	can translate
  * @GM_ERR_SECTION: EINVAL; a slice of memory behind an IOMMU, @addr, @len, was
  *	asked for outside of a section
+ * @GM_ERR_NOT_SNAPSHOT: EINVAL; byte @addr of a file is not what a snapshot has
+ *	there
+ * @GM_ERR_CHECKSUM: EBADMSG; @len bytes at @addr of a file are damaged
+ * @GM_ERR_SNAPSHOT_BASE: EINVAL; a snapshot is a difference to @expected (0: it
+ *	is whole), and not to @completed
  *
  * New kinds are added at the end; the numbers are ABI.
  */
@@ -137,6 +142,9 @@ enum gm_error_kind {
 	GM_ERR_IOVA,
 	GM_ERR_IOMMU_CONFIG,
 	GM_ERR_SECTION,
+	GM_ERR_NOT_SNAPSHOT,
+	GM_ERR_CHECKSUM,
+	GM_ERR_SNAPSHOT_BASE,
 };
 
 /* Room for the name of who or what a failure is about, with its final 0. */

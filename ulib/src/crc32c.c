@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * crc32c.c - the checksum of snapshots: CRC-32C (Castagnoli), eight bytes a step.
+ */
+#include <pthread.h>
+#include <string.h>
+
+#include "snapshot_private.h"
+
+#define POLYNOMIAL 0x82f63b78u	/* bits reversed */
+
+static uint32_t table[8][256];
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make_table(void)
+{
+	uint32_t i, k, crc;
+
+	for (i = 0; i < 256; i++) {
+		crc = i;
+		for (k = 0; k < 8; k++)
+			crc = crc >> 1 ^ (crc & 1 ? POLYNOMIAL : 0);
+		table[0][i] = crc;
+	}
+	for (i = 0; i < 256; i++)
+		for (k = 1; k < 8; k++)
+			table[k][i] = table[k - 1][i] >> 8 ^
+				      table[0][table[k - 1][i] & 0xff];
+}
+
+uint32_t gm_crc32c(uint32_t crc, const void *data, uint64_t n)
+{
+	const uint8_t *p = data;
+	uint64_t w;
+
+	pthread_once(&once, make_table);
+	crc = ~crc;
+	for (; n >= 8; n -= 8, p += 8) {
+		memcpy(&w, p, 8);
+		w = le64toh(w) ^ crc;
+		crc = table[7][w & 0xff] ^ table[6][w >> 8 & 0xff] ^
+		      table[5][w >> 16 & 0xff] ^ table[4][w >> 24 & 0xff] ^
+		      table[3][w >> 32 & 0xff] ^ table[2][w >> 40 & 0xff] ^
+		      table[1][w >> 48 & 0xff] ^ table[0][w >> 56];
+	}
+	for (; n; n--)
+		crc = crc >> 8 ^ table[0][(crc ^ *p++) & 0xff];
+	return ~crc;
+}
