@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * iommu.h: misses, errors, the switch, the dirty log, sections.
- * test_iommu_access.c has all kinds of access, test_iommu_race.c threads.
+ * test_iommu_access.c has all kinds of access, test_iommu_ask.c what is asked for,
+ * test_iommu_race.c threads.
  */
 #include "kselftest_harness.h"
 #include <guestmem/epoch.h>
@@ -252,7 +253,7 @@ TEST_F(iommu, other_map_behind_the_same_iommu)
 	gm_map_put(other);
 }
 
-/* Mistake 7: what a view remembers has a bound and a generation. */
+/* Mistake 7: what was hit before is found anew, within its bounds. */
 TEST_F(iommu, remembered_translation_ends_with_its_mapping)
 {
 	struct iommu_guest *g = &self->g;

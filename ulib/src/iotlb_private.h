@@ -184,25 +184,31 @@ gm_tlb_bucket_of(const struct gm_tlb_front *f, uint64_t tag)
 					 ~(uint64_t)(GM_CACHE_LINE - 1)));
 }
 
+/* Which way it is can't be predicted: conditional moves. */
+static gm_always_inline uint64_t
+gm_tlb_way_find(const struct gm_tlb_bucket *b, uint32_t i, uint64_t tag,
+		uint64_t other)
+{
+	uint64_t have = gm_shared_load(&b->tag[i]);
+	uint64_t delta = gm_shared_load(&b->delta[i]);
+
+	return have == tag ? delta : other;
+}
+
 /*
  * Delta and rights of the block with a tag; 0: it is not there. Who finds the
- * bucket changing goes without: gm_tlb_bucket_put() has the order of things.
+ * bucket changing goes without: iotlb_front.c has the order of things.
  */
 static gm_always_inline uint64_t
 gm_tlb_bucket_find(const struct gm_tlb_bucket *b, uint64_t tag)
 {
 	uint32_t seq = gm_shared_load(&b->seq);
-	uint64_t found = 0, t, delta;
+	uint64_t found = 0;
 
-	/* Which one it is can't be predicted: conditional moves. */
-#define GM_TLB_WAY(i) \
-	t = gm_shared_load(&b->tag[i]); \
-	delta = gm_shared_load(&b->delta[i]); \
-	found = t == tag ? delta : found
-	GM_TLB_WAY(0);
-	GM_TLB_WAY(1);
-	GM_TLB_WAY(2);
-#undef GM_TLB_WAY
+	/* GM_TLB_WAYS of them. */
+	found = gm_tlb_way_find(b, 0, tag, found);
+	found = gm_tlb_way_find(b, 1, tag, found);
+	found = gm_tlb_way_find(b, 2, tag, found);
 	if (gm_unlikely(__atomic_load_n(&b->seq, __ATOMIC_RELAXED) != seq))
 		return 0;
 	return found;

@@ -37,8 +37,9 @@ struct gm_iommu;
  *	rights @perm there. Look it up, and tell by gm_iommu_map() (for more, if
  *	that is at hand: whole pages), then return 0; or return a negative errno.
  *	Any number of threads are in here at once, but not two for the same page
- *	and rights; no lock is held and no section of the library's is open. It may take its
- *	time, and must not access guest memory through this IOMMU.
+ *	and rights; no lock is held and no section of the library's is open. It
+ *	may take its time, and must not access guest memory through this IOMMU,
+ *	nor invalidate.
  * @release: the last reference is gone; may be NULL
  * @reserved: NULL
  */
