@@ -55,12 +55,50 @@ long syscall(long nr, ...)
 	return ret;
 }
 
-struct scene {
+FIXTURE(barrier) {
 	struct gm_space *s;
 	struct gm_reader reader;
 	struct actor writer;
-	uint64_t note;
+	uint64_t note;			/* what others do not see yet */
+	uint8_t *high;			/* host memory of HIGH */
 };
+
+FIXTURE_SETUP(barrier)
+{
+	struct gm_range ranges[] = { { gm_gpa(LOW), SIZE },
+				     { gm_gpa(HIGH), SIZE } };
+	struct gm_map *m;
+
+	ASSERT_OK(gm_map_new_mmap(ranges, NULL, 2, &m));
+	self->high = gm_map_region(m, 1)->ext.host;
+	ASSERT_OK(gm_space_new(m, &self->s));
+	gm_map_put(m);
+	gm_reader_init_space(&self->reader, self->s);
+}
+
+FIXTURE_TEARDOWN(barrier)
+{
+	gm_reader_exit(&self->reader);
+	gm_space_put(self->s);
+}
+
+/*
+ * A section begins, and finds HIGH. Its note is in no other CPU's sight: there it
+ * may stay until the next barrier.
+ */
+static void begin_unseen(FIXTURE_DATA(barrier) *sc)
+{
+	gm_reader_begin(&sc->reader);
+	sc->note = sc->reader.record.state;
+	__atomic_store_n(&sc->reader.record.state, 0, __ATOMIC_RELEASE);
+}
+
+static void be_seen(void *ctx)
+{
+	FIXTURE_DATA(barrier) *sc = ctx;
+
+	__atomic_store_n(&sc->reader.record.state, sc->note, __ATOMIC_RELEASE);
+}
 
 static void stop_here(void *ctx)
 {
@@ -74,7 +112,7 @@ static void stop_here(void *ctx)
 static void *hand_over_high(void *arg)
 {
 	struct actor *a = arg;
-	struct scene *sc = a->ctx;
+	FIXTURE_DATA(barrier) *sc = a->ctx;
 
 	wait_step(&a->step, 1);
 	before_barrier = stop_here;
@@ -84,56 +122,71 @@ static void *hand_over_high(void *arg)
 	return NULL;
 }
 
-/*
- * A section begins, and finds HIGH. Its note is in no other CPU's sight: there it
- * may stay until the next barrier. Then HIGH is taken away.
- */
 static void section_then_removal(void *ctx)
 {
-	struct scene *sc = ctx;
+	FIXTURE_DATA(barrier) *sc = ctx;
 
-	gm_reader_begin(&sc->reader);
-	sc->note = sc->reader.record.state;
-	__atomic_store_n(&sc->reader.record.state, 0, __ATOMIC_RELEASE);
+	begin_unseen(sc);
 	set_step(&sc->writer.step, 1);
 	wait_step(&sc->writer.done, 1);
 }
 
-TEST(what_is_taken_away_after_the_barrier_has_not_passed)
+TEST_F(barrier, what_is_taken_away_after_it_has_not_passed)
 {
-	struct gm_range ranges[] = { { gm_gpa(LOW), SIZE },
-				     { gm_gpa(HIGH), SIZE } };
-	struct scene sc = { 0 };
-	struct gm_map *m;
-	uint8_t *high;
 	uint32_t x;
 
-	ASSERT_OK(gm_map_new_mmap(ranges, NULL, 2, &m));
-	high = gm_map_region(m, 1)->ext.host;
-	ASSERT_OK(gm_space_new(m, &sc.s));
-	gm_map_put(m);
-	gm_reader_init_space(&sc.reader, sc.s);
-	if (sc.reader.record.fence)
+	if (self->reader.record.fence)
 		SKIP(return, "no membarrier here");
-	ACTOR_START(&sc.writer, hand_over_high, &sc);
-
+	ACTOR_START(&self->writer, hand_over_high, self);
 	after_barrier = section_then_removal;
-	hook_ctx = &sc;
-	EXPECT_EQ(1, gm_space_reclaim(sc.s));
+	hook_ctx = self;
+	EXPECT_EQ(1, gm_space_reclaim(self->s));
 	EXPECT_EQ(NULL, after_barrier);
-	ASSERT_TRUE(vma_is_mapped(high, SIZE));
-	/* The writer's barrier brings the note to light. */
-	__atomic_store_n(&sc.reader.record.state, sc.note, __ATOMIC_RELEASE);
-	set_step(&sc.writer.step, 2);
-	ACTOR_JOIN(&sc.writer);
-	EXPECT_EQ(0, sc.writer.result);
-	ASSERT_TRUE(vma_is_mapped(high, SIZE));
-	EXPECT_EQ(0, gm_view_read_u32(&sc.reader.view, gm_gpa(HIGH), &x));
-	gm_reader_end(&sc.reader);
-	EXPECT_EQ(0, gm_space_reclaim(sc.s));
-	EXPECT_TRUE(vma_is_unmapped(high, SIZE));
-	gm_reader_exit(&sc.reader);
-	gm_space_put(sc.s);
+	ASSERT_TRUE(vma_is_mapped(self->high, SIZE));
+	/* The writer's own barrier comes now. */
+	be_seen(self);
+	set_step(&self->writer.step, 2);
+	ACTOR_JOIN(&self->writer);
+	EXPECT_EQ(0, self->writer.result);
+	ASSERT_TRUE(vma_is_mapped(self->high, SIZE));
+	EXPECT_EQ(0, gm_view_read_u32(&self->reader.view, gm_gpa(HIGH), &x));
+	gm_reader_end(&self->reader);
+	EXPECT_EQ(0, gm_space_reclaim(self->s));
+	EXPECT_TRUE(vma_is_unmapped(self->high, SIZE));
+}
+
+/* Without a barrier, the writer would look at notes that it can't see. */
+static void *remove_high(void *arg)
+{
+	struct actor *a = arg;
+	FIXTURE_DATA(barrier) *sc = a->ctx;
+
+	before_barrier = be_seen;
+	hook_ctx = sc;
+	a->result = gm_space_remove(sc->s, gm_gpa(HIGH), SIZE, GM_RELEASE_WAIT,
+				    NULL);
+	set_step(&a->done, 1);
+	return NULL;
+}
+
+TEST_F(barrier, comes_before_the_look)
+{
+	uint32_t x;
+
+	if (self->reader.record.fence)
+		SKIP(return, "no membarrier here");
+	begin_unseen(self);
+	ACTOR_START(&self->writer, remove_high, self);
+	sleep_ms(30);
+	EXPECT_EQ(0, get_step(&self->writer.done));
+	ASSERT_TRUE(vma_is_mapped(self->high, SIZE));
+	EXPECT_EQ(0, gm_view_read_u32(&self->reader.view, gm_gpa(HIGH), &x));
+	ASSERT_NE(0, __atomic_load_n(&self->reader.record.state,
+				 __ATOMIC_ACQUIRE));
+	gm_reader_end(&self->reader);
+	ACTOR_JOIN(&self->writer);
+	EXPECT_EQ(0, self->writer.result);
+	EXPECT_TRUE(vma_is_unmapped(self->high, SIZE));
 }
 
 TEST_HARNESS_MAIN

@@ -6,6 +6,7 @@
  * that still looks sees what it must not, is a data race for the thread
  * sanitizer, or gets a signal. Both with the kernel's membarrier and without.
  */
+#define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -270,6 +271,20 @@ static void meet(uint64_t *mine, const uint64_t *other, uint64_t step)
 			sched_yield();
 }
 
+/* The duellists are not on one CPU, where nothing is at once. */
+static void stay_on_cpu(int which)
+{
+	cpu_set_t all, one;
+
+	if (sched_getaffinity(0, sizeof(all), &all) || CPU_COUNT(&all) < 2)
+		return;
+	CPU_ZERO(&one);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &all) && !which--)
+			CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
 static void delay(uint64_t n)
 {
 	while (n--)
@@ -281,6 +296,7 @@ static void *duel_reader(void *arg)
 	struct duel *d = arg;
 	uint64_t at = 1;
 
+	stay_on_cpu(0);
 	for (uint64_t round = 1;; round++) {
 		const uint64_t *p;
 
@@ -314,6 +330,7 @@ static int64_t lost_duels(uint64_t *rounds)
 	d.cold = calloc(1, COLD);
 	if (!d.cold || pthread_create(&t, NULL, duel_reader, &d))
 		return -1;
+	stay_on_cpu(1);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end.tv_nsec += DUEL_MS * 1000000L;
 	for (round = 1;; round++) {
