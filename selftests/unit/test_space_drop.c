@@ -6,7 +6,7 @@
  */
 #include <stdlib.h>
 #include "kselftest_harness.h"
-#include <guestmem/space.h>
+#include <guestmem/reader.h>
 #include "actor.h"
 #include "expect.h"
 #include "own_region.h"
@@ -171,6 +171,34 @@ TEST_F(drop, child_drops_by_itself)
 	EXPECT_EQ(0, child_status(pid));
 	set_step(&dropper.step, 1);
 	ACTOR_JOIN(&dropper);
+}
+
+/* Both of a space's kinds of readers keep what they see, not what came between. */
+TEST_F(drop, replaced_twice_while_readers_are_inside)
+{
+	struct gm_reader r;
+	struct gm_view v;
+
+	gm_reader_init_space(&r, self->s);
+	ASSERT_OK(gm_space_lock(self->s));
+	gm_reader_begin(&r);
+	EXPECT_EQ(0, gm_space_replace(self->s, self->low, GM_RELEASE_LATER));
+	gm_space_read_begin(self->s, &v);
+	EXPECT_EQ(0, gm_space_replace(self->s, self->low, GM_RELEASE_LATER));
+	EXPECT_EQ(2, gm_map_count(gm_view_map(&r.view)));
+	EXPECT_EQ(1, gm_map_count(gm_view_map(&v)));
+	EXPECT_EQ(2, gm_space_reclaim(self->s));
+	EXPECT_EQ(0, self->high.released);
+	gm_reader_end(&r);
+	/* The reader's is gone, the section's is not. */
+	EXPECT_EQ(1, gm_space_reclaim(self->s));
+	EXPECT_EQ(1, self->high.released);
+	gm_space_read_end(self->s);
+	EXPECT_EQ(0, gm_space_reclaim(self->s));
+	gm_space_unlock(self->s);
+	EXPECT_EQ(self->low, gm_view_map(gm_reader_begin(&r)));
+	gm_reader_end(&r);
+	gm_reader_exit(&r);
 }
 
 struct seen {
