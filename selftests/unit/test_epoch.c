@@ -314,6 +314,20 @@ TEST(no_memory_for_a_record)
 	EXPECT_EQ(0, gm_epoch_synchronize());
 }
 
+TEST(thread_without_a_record_that_ends_in_a_section_leaves_it)
+{
+	pthread_t t;
+
+	no_memory_at_all(true);
+	gm_epoch_enter();
+	EXPECT_EQ(NULL, gm_epoch_self);
+	gm_epoch_exit();
+	ASSERT_EQ(0, pthread_create(&t, NULL, end_inside, NULL));
+	ASSERT_EQ(0, pthread_join(t, NULL));
+	EXPECT_TRUE(gm_epoch_passed(gm_epoch_advance()));
+	EXPECT_EQ(0, gm_epoch_synchronize());
+}
+
 /* Nobody would tell that the thread ends. */
 TEST(no_key_for_a_destructor)
 {

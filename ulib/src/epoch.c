@@ -78,8 +78,13 @@ static void list_del(struct gm_epoch_record *rec)
 /* The thread ends. If in a section, that ends too. */
 static void thread_ends(void *arg)
 {
-	struct gm_epoch_record *rec = arg;
+	struct gm_epoch_record *rec = gm_epoch_self;
 
+	(void)arg;
+	__atomic_fetch_sub(&epoch.unrecorded, unrecorded, __ATOMIC_SEQ_CST);
+	unrecorded = 0;
+	if (!rec)
+		return;
 	gm_epoch_self = NULL;
 	gm_epoch_record_remove(rec);
 	free(rec);
@@ -160,16 +165,17 @@ bool gm_epoch_record_is_listed(const struct gm_epoch_record *rec)
 /* NULL: no memory, or no way to learn of the thread's end. */
 static struct gm_epoch_record *thread_record(void)
 {
-	struct gm_epoch_record *rec = aligned_alloc(LINE, LINE);
+	struct gm_epoch_record *rec;
 
+	pthread_once(&epoch.once, set_up);
+	/* Any value: the destructor is for sections without a record, too. */
+	if (epoch.no_key || pthread_setspecific(epoch.key, &epoch))
+		return NULL;
+	rec = aligned_alloc(LINE, LINE);
 	if (!rec)
 		return NULL;
 	gm_epoch_record_init(rec, gm_epoch_owner());
 	rec->flags = RECORD_HEAP;
-	if (epoch.no_key || pthread_setspecific(epoch.key, rec)) {
-		free(rec);
-		return NULL;
-	}
 	gm_epoch_record_add(rec);
 	return rec;
 }
