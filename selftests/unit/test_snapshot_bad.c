@@ -10,11 +10,29 @@
 
 /* The library's own; its value for these bytes is known. */
 uint32_t gm_crc32c(uint32_t crc, const void *data, uint64_t n);
+uint32_t gm_crc32c_table(uint32_t crc, const void *data, uint64_t n);
 
 TEST(checksum_is_crc32c)
 {
 	EXPECT_EQ(0xe3069283, gm_crc32c(0, "123456789", 9));
 	EXPECT_EQ(0xe3069283, gm_crc32c(gm_crc32c(0, "12345678", 8), "9", 1));
+	EXPECT_EQ(0xe3069283, gm_crc32c_table(0, "123456789", 9));
+}
+
+/* A file that one CPU wrote is read by another. */
+TEST(checksum_is_the_same_with_and_without_the_cpus_help)
+{
+	uint64_t data[40];
+	const uint8_t *bytes = (const uint8_t *)data;
+	uint64_t wrong = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
+		data[i] = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	for (uint64_t at = 0; at < 9; at++)
+		for (uint64_t n = 0; n < 300; n++)
+			wrong += gm_crc32c((uint32_t)n, bytes + at, n) !=
+				 gm_crc32c_table((uint32_t)n, bytes + at, n);
+	EXPECT_EQ(0, wrong);
 }
 
 FIXTURE(bad) {
