@@ -49,7 +49,8 @@ uint32_t gm_crc32c_table(uint32_t crc, const void *data, uint64_t n)
 	return ~crc;
 }
 
-#ifdef __x86_64__
+/* sparse does not know these. */
+#if defined(__x86_64__) && !defined(__CHECKER__)
 __attribute__((__target__("sse4.2")))
 static uint32_t crc_by_cpu(uint32_t crc, const void *data, uint64_t n)
 {
