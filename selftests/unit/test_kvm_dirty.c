@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <guestmem.h>
 #include "expect.h"
+#include "refuse.h"
 
 #define PAGE UINT64_C(4096)
 #define RAM (UINT64_C(1) << 20)
@@ -218,6 +219,22 @@ TEST_F(kvm, log_that_cannot_be_had)
 			 GM_ERR_MISALIGNED);
 }
 
+/* What was told is marked, whatever KVM says then: it is not told again. */
+TEST_F(kvm, log_that_cannot_be_cleared_is_marked)
+{
+	NEED_KVM();
+	if (enable(self, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE))
+		SKIP(return, "KVM has no manual log");
+	ASSERT_EQ(0, set_slot(self, KVM_MEM_LOG_DIRTY_PAGES));
+	ASSERT_EQ(0, make_vcpu(self));
+	ASSERT_EQ(0, run_guest(self));
+	if (refuse_ioctl(KVM_CLEAR_DIRTY_LOG, EIO))
+		SKIP(return, "no seccomp filter to be had here");
+	EXPECT_FAIL(gm_kvm_import_log(self->vm, &self->slot, GM_KVM_MANUAL), EIO, GM_ERR_IO,
+		    self->slot.slot, RAM, 0, 0);
+	EXPECT_EQ(0, wrong_marks(self, true));
+}
+
 static bool make_rings(struct __test_metadata *_metadata, FIXTURE_DATA(kvm) *self,
 		       uint64_t size, struct gm_kvm_rings **rings)
 {
@@ -247,6 +264,24 @@ TEST_F(kvm, rings_mark_what_the_guest_wrote)
 	}
 	gm_kvm_rings_free(rings);
 	gm_kvm_rings_free(NULL);
+}
+
+TEST_F(kvm, rings_that_cannot_be_reset_are_marked_and_tried_again)
+{
+	struct gm_kvm_rings *rings;
+
+	NEED_KVM();
+	if (!make_rings(_metadata, self, RING, &rings))
+		SKIP(return, "KVM has no dirty rings");
+	if (refuse_ioctl(KVM_RESET_DIRTY_RINGS, EINTR))
+		SKIP(return, "no seccomp filter to be had here");
+	ASSERT_EQ(0, run_guest(self));
+	EXPECT_FAIL_KIND(gm_kvm_rings_import(rings, &self->slot, 1), EINTR, GM_ERR_IO);
+	EXPECT_EQ(0, wrong_marks(self, true));
+	/* Nothing is new, but for the reset that is due. */
+	EXPECT_FAIL_KIND(gm_kvm_rings_import(rings, &self->slot, 1), EINTR, GM_ERR_IO);
+	EXPECT_EQ(0, wrong_marks(self, false));
+	gm_kvm_rings_free(rings);
 }
 
 TEST_F(kvm, entries_of_no_slot_are_dropped)

@@ -10,11 +10,29 @@
 
 /* The library's own; its value for these bytes is known. */
 uint32_t gm_crc32c(uint32_t crc, const void *data, uint64_t n);
+uint32_t gm_crc32c_table(uint32_t crc, const void *data, uint64_t n);
 
 TEST(checksum_is_crc32c)
 {
 	EXPECT_EQ(0xe3069283, gm_crc32c(0, "123456789", 9));
 	EXPECT_EQ(0xe3069283, gm_crc32c(gm_crc32c(0, "12345678", 8), "9", 1));
+	EXPECT_EQ(0xe3069283, gm_crc32c_table(0, "123456789", 9));
+}
+
+/* A file that one CPU wrote is read by another. */
+TEST(checksum_is_the_same_with_and_without_the_cpus_help)
+{
+	uint64_t data[40];
+	const uint8_t *bytes = (const uint8_t *)data;
+	uint64_t wrong = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(data); i++)
+		data[i] = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
+	for (uint64_t at = 0; at < 9; at++)
+		for (uint64_t n = 0; n < 300; n++)
+			wrong += gm_crc32c((uint32_t)n, bytes + at, n) !=
+				 gm_crc32c_table((uint32_t)n, bytes + at, n);
+	EXPECT_EQ(0, wrong);
 }
 
 FIXTURE(bad) {
@@ -143,6 +161,30 @@ TEST_F(bad, file_that_gets_shorter_while_it_is_open)
 	gm_snapshot_close(s);
 }
 
+/* After it was found right: the second time is checked as the first. */
+static int change_later(void *ctx, uint64_t done, uint64_t total)
+{
+	FIXTURE_DATA(bad) *self = ctx;
+
+	if (done == total / 2)
+		change(self, 65536 + 5 * 65536 + 64 * PAGE, 1);
+	return 0;
+}
+
+TEST_F(bad, file_that_is_changed_while_it_is_loaded)
+{
+	struct gm_snapshot *s;
+
+	ASSERT_OK(gm_snapshot_open(self->file, &s));
+	EXPECT_FAIL_KIND(gm_snapshot_load(s, self->into.m, 0, change_later, self), EBADMSG,
+			 GM_ERR_CHECKSUM);
+	/* What was right is there; what is wrong, and all behind it, is not. */
+	EXPECT_EQ(0, memcmp(self->into.mem[0], self->g.mem[0], LEN0));
+	EXPECT_EQ(0xee, self->into.mem[1][64 * PAGE]);
+	EXPECT_EQ(0xee, self->into.mem[1][LEN1 - 1]);
+	gm_snapshot_close(s);
+}
+
 TEST_F(bad, foreign_files)
 {
 	struct gm_snapshot *s = NULL;
@@ -159,7 +201,7 @@ TEST_F(bad, foreign_files)
 	EXPECT_FAIL(gm_snapshot_open(self->file, &s), EINVAL, GM_ERR_NOT_SNAPSHOT, 0, 0, 0, 0);
 	change(self, 0, 3);
 	/* Damaged, as the checksum says. */
-	change(self, 90, 1);
+	change(self, 24, 1);
 	EXPECT_FAIL(gm_snapshot_open(self->file, &s), EBADMSG, GM_ERR_CHECKSUM, 0,
 		    120 + 2 * 32, 0, 0);
 	EXPECT_EQ(NULL, s);
@@ -204,6 +246,12 @@ TEST_F(bad, numbers_that_make_no_sense)
 		{ range0, GPA1 - LEN0 + 1, range1 },
 		{ range0, GPA1 + 1, range1 },		/* not in order */
 		{ range0 + 8, size - 65536, range1 },	/* more than the file has */
+		{ range0 + 16, 0, range0 },		/* over the header */
+		{ range1 + 16, 65536, range1 },		/* two at one place in the file */
+		{ range1 + 24, 1, range1 },		/* unknown to this version */
+		{ 48, UINT64_C(1) << 32 | 2, 52 },
+		{ 56, 1, 56 },
+		{ 112, UINT64_C(1) << 63, 112 },
 	};
 	struct gm_snapshot *s = NULL;
 	uint8_t head[HEAD];

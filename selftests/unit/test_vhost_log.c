@@ -5,7 +5,9 @@
  * front-end that takes bits in a process of its own.
  */
 #include "kselftest_harness.h"
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <guestmem.h>
@@ -135,6 +137,32 @@ TEST(what_a_hostile_front_end_sends_is_refused)
 			 GM_ERR_OVERFLOW);
 	EXPECT_FAIL_KIND(gm_vhost_log_new(file, 0, UINT64_MAX, &log), EOVERFLOW,
 			 GM_ERR_OVERFLOW);
+	EXPECT_EQ(NULL, log);
+	gm_file_put(file);
+}
+
+TEST(files_that_are_no_log_are_refused)
+{
+	struct gm_vhost_log *log = NULL;
+	struct gm_file *file;
+	char path[64];
+	int fd = memfd_create("log", MFD_CLOEXEC);
+
+	/* One that can't be written. */
+	ASSERT_EQ(0, ftruncate(fd, (off_t)SYSTEM_PAGE));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ASSERT_OK(gm_file_new(open(path, O_RDONLY | O_CLOEXEC), &file));
+	EXPECT_FAIL_KIND(gm_vhost_log_new(file, 0, SYSTEM_PAGE, &log), EACCES, GM_ERR_MMAP);
+	gm_file_put(file);
+	close(fd);
+	ASSERT_OK(gm_file_new(eventfd(0, EFD_CLOEXEC), &file));
+	EXPECT_FAIL_KIND(gm_vhost_log_new(file, 0, SYSTEM_PAGE, &log), ENODEV, GM_ERR_MMAP);
+	gm_file_put(file);
+	/* More than there are addresses for. */
+	fd = memfd_create("log", MFD_CLOEXEC);
+	ASSERT_EQ(0, ftruncate(fd, INT64_MAX));
+	ASSERT_OK(gm_file_new(fd, &file));
+	EXPECT_FAIL_KIND(gm_vhost_log_new(file, 0, UINT64_C(1) << 62, &log), ENOMEM, GM_ERR_MMAP);
 	EXPECT_EQ(NULL, log);
 	gm_file_put(file);
 }

@@ -17,19 +17,28 @@ static struct gm_batch *batch_of(const struct gm_bitmap *bm)
 	return bm->ctx;
 }
 
+static unsigned int lowest(uint64_t pages)
+{
+	return (unsigned int)__builtin_ctzll(pages);
+}
+
+static void mark_run(const struct gm_batch *b, uint64_t first, uint64_t n)
+{
+	/* It is 0 only where it is all of 2^64 bytes. */
+	n <<= b->shift;
+	gm_bitmap_mark(b->target, first << b->shift, n ? n : UINT64_MAX);
+}
+
 /* Each run of pages of a group. */
 static void hand_on(const struct gm_batch *b, uint64_t group, uint64_t pages)
 {
-	uint64_t first, n, mask;
+	uint64_t first, mask;
 
 	for (; pages; pages &= ~mask) {
-		first = (unsigned int)__builtin_ctzll(pages);
+		first = lowest(pages);
 		mask = pages ^ (pages & (pages + (UINT64_C(1) << first)));
-		n = (unsigned int)__builtin_popcountll(mask);
-		/* It is 0 only where it is all of 2^64 bytes. */
-		n <<= b->shift;
-		gm_bitmap_mark(b->target, (group * 64 + first) << b->shift,
-			       n ? n : UINT64_MAX);
+		mark_run(b, group * 64 + first,
+			 (unsigned int)__builtin_popcountll(mask));
 	}
 }
 
@@ -37,8 +46,15 @@ void gm_batch_flush(struct gm_batch *b)
 {
 	uint32_t i;
 
-	for (i = 0; i < b->count; i++)
-		hand_on(b, b->group[i], b->pages[i]);
+	for (i = 0; i < b->count; i++) {
+		uint64_t pages = b->pages[i];
+
+		/* One page, as often, needs no search for runs. */
+		if (pages & (pages - 1))
+			hand_on(b, b->group[i], pages);
+		else
+			mark_run(b, b->group[i] * 64 + lowest(pages), 1);
+	}
 	b->count = 0;
 }
 

@@ -91,13 +91,13 @@ static int take_range(struct gm_snapshot *s, size_t i,
 	/* In order: this one begins behind the last byte of the one before. */
 	if (prev && (r->gpa <= prev->gpa || r->gpa - prev->gpa < prev->len))
 		return no_snapshot(at);
-	if (r->data & (SNAP_ALIGN - 1) ||
+	if (in->reserved || r->data & (SNAP_ALIGN - 1) ||
 	    __builtin_add_overflow(r->data, r->len, &end) || end > s->size)
 		return no_snapshot(at);
-	/* Both are at most so many bytes as the file has: no overflow. */
-	s->memory += r->len;
-	if (s->memory > s->size)
+	/* In the file too: no byte is of two regions, and so all fit. */
+	if (prev && r->data < prev->data + prev->len)
 		return no_snapshot(at);
+	s->memory += r->len;
 	*groups += snap_groups(r->len);
 	return 0;
 }
@@ -119,6 +119,8 @@ static int take_ranges(struct gm_snapshot *s, const struct snap_range *in)
 	if (__builtin_mul_overflow(groups, sizeof(struct snap_entry), &end) ||
 	    __builtin_add_overflow(s->table, end, &end) || end > s->size)
 		return no_snapshot(offsetof(struct snap_header, table));
+	if (s->count && s->regions[0].data < end)
+		return no_snapshot(sizeof(struct snap_header));
 	return 0;
 }
 
@@ -126,6 +128,8 @@ static int take_ranges(struct gm_snapshot *s, const struct snap_range *in)
 static int take_header(struct gm_snapshot *s, const struct snap_header *h,
 		       uint64_t file_size)
 {
+	size_t i;
+
 	if (memcmp(h->magic, SNAP_MAGIC, sizeof(h->magic)))
 		return no_snapshot(0);
 	if (le32toh(h->version) != SNAP_VERSION)
@@ -137,6 +141,12 @@ static int take_header(struct gm_snapshot *s, const struct snap_header *h,
 	s->count = le32toh(h->regions);
 	if (s->count > SNAP_MAX_REGIONS)
 		return no_snapshot(offsetof(struct snap_header, regions));
+	if (h->reserved32)
+		return no_snapshot(offsetof(struct snap_header, reserved32));
+	for (i = 0; i < GM_ARRAY_SIZE(h->reserved); i++)
+		if (h->reserved[i])
+			return no_snapshot(offsetof(struct snap_header,
+						    reserved[i]));
 	if (!s->id || s->id == s->base)
 		return no_snapshot(offsetof(struct snap_header, id));
 	if (s->size > INT64_MAX)

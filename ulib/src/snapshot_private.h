@@ -107,6 +107,8 @@ static inline uint64_t snap_run(uint64_t pages, uint64_t n, uint64_t *off,
 }
 
 uint32_t gm_crc32c(uint32_t crc, const void *data, uint64_t n);
+/* The same on any CPU. */
+uint32_t gm_crc32c_table(uint32_t crc, const void *data, uint64_t n);
 uint32_t gm_snap_entry_crc(uint64_t id, uint64_t number,
 			   const struct snap_entry *e);
 
