@@ -12,7 +12,7 @@
  *   virtqueue.c   rings and descriptor chains: slices, loads and stores
  *   blk.c         requests: ranges to iovecs, data without a copy; blk_config.c
  *   disk.c        the image and its two engines; disk_uring.c
- *   backend.c     what each message of the vhost-user protocol does
+ *   backend.c     what each message of the vhost-user protocol does; rings.c
  *   vhost_user.c  which messages are well-formed; connection.c their transport
  *   server.c      the event loop
  *   event.c log.c stats.c main.c   the rest

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * rings.c - when a ring runs, and where it is.
+ *
+ * Rings and memory are said in any order, and can change while the guest runs.
+ * So nothing is worked out from one message alone: each one stores what it
+ * says, and ring_update() looks what that makes of the ring.
+ */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "event.h"
+#include "log.h"
+#include "rings.h"
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* Without SET_VRING_ENABLE, a ring is enabled. */
+static bool is_enabled(const struct backend *b, const struct ring *r)
+{
+	return r->enabled || !(b->features & VU_F_PROTOCOL_FEATURES);
+}
+
+/* Something has changed: does the ring run now? */
+static int ring_update(struct backend *b, unsigned int i)
+{
+	struct blk_queue *q = &b->blk->queues[i];
+	struct ring *r = &b->rings[i];
+	bool ready = r->mapped && (r->kick >= 0 || r->polled);
+	int err;
+
+	q->live = false;
+	if (ready && !r->started) {
+		err = virtq_start(&q->vq, r->base);
+		if (err)
+			return because_gm(err, "ring");
+		r->started = true;
+	}
+	q->live = ready && is_enabled(b, r);
+	return 0;
+}
+
+/* Find the ring in the memory there is now. Too early is no error. */
+static int ring_map(struct backend *b, unsigned int i)
+{
+	struct blk_queue *q = &b->blk->queues[i];
+	struct ring *r = &b->rings[i];
+	struct virtq_addr addr;
+	int err = 0;
+
+	r->mapped = false;
+	q->live = false;
+	virtq_unmap(&q->vq);
+	if (!r->num || !r->has_addr || !b->memory.map)
+		return 0;
+	if (memory_user_to_gpa(&b->memory, r->addr.desc, &addr.desc) ||
+	    memory_user_to_gpa(&b->memory, r->addr.avail, &addr.avail) ||
+	    memory_user_to_gpa(&b->memory, r->addr.used, &addr.used))
+		return -EFAULT;
+	err = virtq_map(&q->vq, &b->blk->view, r->num, &addr);
+	if (err)
+		return err;
+	r->mapped = true;
+	return ring_update(b, i);
+}
+
+/* Nothing of it is in flight any more, and nothing begins before a new kick. */
+static void ring_stop(struct backend *b, unsigned int i)
+{
+	struct blk_queue *q = &b->blk->queues[i];
+	struct ring *r = &b->rings[i];
+
+	q->live = false;
+	blk_drain(b->blk);
+	if (r->started)
+		r->base = q->vq.last_avail;
+	r->started = false;
+	r->polled = false;
+	close_fd(&r->kick);
+}
+
+void rings_map(struct backend *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->blk->queue_count; i++) {
+		bool was_mapped = b->rings[i].mapped;
+		int err = ring_map(b, i);
+
+		if (!err && (b->rings[i].mapped || !was_mapped))
+			continue;
+		log_verbose("ring %u has lost its memory: %s", i,
+			    err ? log_reason() : "there is none");
+		if (event_signal(b->rings[i].err))
+			log_verbose("ring %u: %s", i, log_reason());
+	}
+}
+
+static void ring_init(struct ring *r)
+{
+	memset(r, 0, sizeof(*r));
+	r->kick = -1;
+	r->err = -1;
+}
+
+void rings_init(struct backend *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->blk->queue_count; i++)
+		ring_init(&b->rings[i]);
+}
+
+void rings_stop(struct backend *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->blk->queue_count; i++) {
+		ring_stop(b, i);
+		b->rings[i].enabled = false;
+	}
+}
+
+void rings_reset(struct backend *b)
+{
+	unsigned int i;
+
+	rings_stop(b);
+	for (i = 0; i < b->blk->queue_count; i++) {
+		virtq_unmap(&b->blk->queues[i].vq);
+		close_fd(&b->blk->queues[i].call);
+		close_fd(&b->rings[i].err);
+	}
+	rings_init(b);
+}
+
+int rings_update(struct backend *b)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < b->blk->queue_count && !err; i++)
+		err = ring_update(b, i);
+	return err;
+}
+
+static int set_vring_num(struct backend *b, const struct vu_vring_state *s)
+{
+	struct ring *r = &b->rings[s->index];
+
+	if (r->started)
+		return because(-EBUSY, "SET_VRING_NUM of a ring that runs");
+	if (!s->num || s->num > VIRTQ_MAX || (s->num & (s->num - 1)))
+		return because(-EINVAL, "a ring of %u entries", s->num);
+	r->num = s->num;
+	return ring_map(b, s->index);
+}
+
+static int set_vring_addr(struct backend *b, const struct vu_vring_addr *addr)
+{
+	struct ring *r = &b->rings[addr->index];
+
+	if (addr->flags)
+		return because(-EINVAL, "SET_VRING_ADDR with flags %#x", addr->flags);
+	r->addr = *addr;
+	r->has_addr = true;
+	return ring_map(b, addr->index);
+}
+
+static int set_vring_base(struct backend *b, const struct vu_vring_state *s)
+{
+	struct ring *r = &b->rings[s->index];
+
+	if (r->started)
+		return because(-EBUSY, "SET_VRING_BASE of a ring that runs");
+	if (s->num > UINT16_MAX)
+		return because(-EINVAL, "SET_VRING_BASE of %u", s->num);
+	r->base = (uint16_t)s->num;
+	return 0;
+}
+
+static int get_vring_base(struct backend *b, const struct vu_vring_state *s,
+			  struct vu_msg *reply)
+{
+	ring_stop(b, s->index);
+	reply->payload.state.index = s->index;
+	reply->payload.state.num = b->rings[s->index].base;
+	reply->header.size = sizeof(reply->payload.state);
+	return 0;
+}
+
+static int set_vring_enable(struct backend *b, const struct vu_vring_state *s)
+{
+	if (s->num > 1)
+		return because(-EINVAL, "SET_VRING_ENABLE of %u", s->num);
+	b->rings[s->index].enabled = s->num;
+	return ring_update(b, s->index);
+}
+
+/* SET_VRING_KICK, _CALL, _ERR: with the descriptor, or with word that none comes. */
+static int set_vring_fd(struct backend *b, uint32_t request, uint64_t value, int *fds)
+{
+	unsigned int i = value & VU_VRING_INDEX_MASK;
+	struct ring *r = &b->rings[i];
+	int *slot = &r->err;
+	int err = value & VU_VRING_NOFD ? 0 : event_check(fds[0]);
+
+	if (err)
+		return err;
+	if (request == VU_SET_VRING_KICK)
+		slot = &r->kick;
+	else if (request == VU_SET_VRING_CALL)
+		slot = &b->blk->queues[i].call;
+	close_fd(slot);
+	if (!(value & VU_VRING_NOFD)) {
+		*slot = fds[0];
+		fds[0] = -1;
+	}
+	if (request != VU_SET_VRING_KICK)
+		return 0;
+	r->polled = value & VU_VRING_NOFD;
+	return ring_update(b, i);
+}
+
+/* Requests that concern one ring begin with its number. True: there is none. */
+static bool bad_index(const struct backend *b, const struct vu_msg *m)
+{
+	uint64_t index = 0;
+
+	switch (m->header.request) {
+	case VU_SET_VRING_NUM:
+	case VU_SET_VRING_ADDR:
+	case VU_SET_VRING_BASE:
+	case VU_GET_VRING_BASE:
+	case VU_SET_VRING_ENABLE:
+		index = m->payload.state.index;
+		break;
+	case VU_SET_VRING_KICK:
+	case VU_SET_VRING_CALL:
+	case VU_SET_VRING_ERR:
+		index = m->payload.u64 & ~VU_VRING_NOFD;
+		break;
+	}
+	return index >= b->blk->queue_count;
+}
+
+int rings_handle(struct backend *b, const struct vu_msg *m, int *fds, struct vu_msg *reply)
+{
+	const union vu_payload *p = &m->payload;
+
+	if (bad_index(b, m))
+		return because(-EINVAL, "%s for a ring that there isn't",
+			       vu_name(m->header.request));
+	switch (m->header.request) {
+	case VU_SET_VRING_NUM:
+		return set_vring_num(b, &p->state);
+	case VU_SET_VRING_ADDR:
+		return set_vring_addr(b, &p->addr);
+	case VU_SET_VRING_BASE:
+		return set_vring_base(b, &p->state);
+	case VU_GET_VRING_BASE:
+		return get_vring_base(b, &p->state, reply);
+	case VU_SET_VRING_ENABLE:
+		return set_vring_enable(b, &p->state);
+	default:
+		return set_vring_fd(b, m->header.request, p->u64, fds);
+	}
+}

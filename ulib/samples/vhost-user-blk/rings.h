@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * rings.h - the queues as the front-end sets them up; a part of the backend.
+ */
+#ifndef RINGS_H
+#define RINGS_H
+
+#include "backend.h"
+
+void rings_init(struct backend *b);
+
+/* Nothing is in flight any more, and no ring is enabled. */
+void rings_stop(struct backend *b);
+
+/* The same, and nothing that the front-end has said of any is left. */
+void rings_reset(struct backend *b);
+
+/* Features have changed. Return: 0; a slice's error with because(). */
+int rings_update(struct backend *b);
+
+/* Memory has changed: a slice of a ring borrows from the map, all are found anew. */
+void rings_map(struct backend *b);
+
+/* Obey a message that is about one ring; as backend_handle(). */
+int rings_handle(struct backend *b, const struct vu_msg *m, int *fds, struct vu_msg *reply);
+
+#endif /* RINGS_H */
