@@ -17,7 +17,8 @@
 
 #define PROTOCOL_FEATURES (VU_PROTOCOL_F_MQ | VU_PROTOCOL_F_REPLY_ACK | \
 			   VU_PROTOCOL_F_CONFIG | VU_PROTOCOL_F_RESET_DEVICE | \
-			   VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS)
+			   VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS | \
+			   VU_PROTOCOL_F_INFLIGHT_SHMFD)
 
 static uint64_t offered(const struct backend *b)
 {
@@ -31,6 +32,7 @@ int backend_init(struct backend *b, struct blk *blk)
 	memset(b, 0, sizeof(*b));
 	b->blk = blk;
 	memory_init(&b->memory);
+	inflight_init(&b->inflight);
 	rings_init(b);
 	/* Memory that a front-end takes away must not take us along. */
 	err = gm_fault_enable();
@@ -46,6 +48,7 @@ void backend_reset(struct backend *b)
 	blk_set_features(b->blk, 0);
 	blk_set_map(b->blk, NULL);
 	memory_exit(&b->memory);
+	inflight_exit(&b->inflight);
 }
 
 static int set_features(struct backend *b, uint64_t features)
@@ -134,6 +137,43 @@ static int rem_mem_reg(struct backend *b, const struct vu_region *wire)
 	return err;
 }
 
+/* Rings that run have their part of the area that there is. */
+static int check_inflight(const struct backend *b, uint32_t request,
+			  const struct vu_inflight *wire)
+{
+	unsigned int i;
+
+	if (wire->queues > b->blk->queue_count)
+		return because(-EINVAL, "%s for %u queues", vu_name(request), wire->queues);
+	for (i = 0; i < b->blk->queue_count; i++)
+		if (b->rings[i].started)
+			return because(-EBUSY, "%s while a ring runs", vu_name(request));
+	return 0;
+}
+
+static int get_inflight_fd(struct backend *b, const struct vu_inflight *asked,
+			   struct vu_msg *reply)
+{
+	struct vu_inflight *wire = &reply->payload.inflight;
+	int err = check_inflight(b, VU_GET_INFLIGHT_FD, asked);
+
+	if (err)
+		return err;
+	memset(wire, 0, sizeof(*wire));
+	wire->queues = asked->queues;
+	wire->num = asked->num;
+	reply->fd = inflight_new(&b->inflight, wire);
+	reply->header.size = sizeof(*wire);
+	return reply->fd < 0 ? reply->fd : 0;
+}
+
+static int set_inflight_fd(struct backend *b, const struct vu_inflight *wire, int *fds)
+{
+	int err = check_inflight(b, VU_SET_INFLIGHT_FD, wire);
+
+	return err ? err : inflight_set(&b->inflight, wire, &fds[0]);
+}
+
 static int reply_u64(struct vu_msg *reply, uint64_t value)
 {
 	reply->payload.u64 = value;
@@ -170,6 +210,10 @@ static int handle(struct backend *b, const struct vu_msg *m, int *fds, struct vu
 		return add_mem_reg(b, &p->mem_reg.region, fds);
 	case VU_REM_MEM_REG:
 		return rem_mem_reg(b, &p->mem_reg.region);
+	case VU_GET_INFLIGHT_FD:
+		return get_inflight_fd(b, &p->inflight, reply);
+	case VU_SET_INFLIGHT_FD:
+		return set_inflight_fd(b, &p->inflight, fds);
 	case VU_GET_CONFIG:
 		return get_config(b, &p->config, reply);
 	case VU_SET_CONFIG:
@@ -187,6 +231,7 @@ int backend_handle(struct backend *b, const struct vu_msg *m, int *fds, int nfds
 	reply->header.request = m->header.request;
 	reply->header.flags = VU_VERSION | VU_REPLY;
 	reply->header.size = 0;
+	reply->fd = -1;
 	err = vu_check(&m->header, &m->payload, nfds);
 	if (!err)
 		err = handle(b, m, fds, reply);
@@ -206,5 +251,7 @@ int backend_run(struct backend *b)
 	int ret = blk_run(b->blk);
 
 	/* Whatever came of it: if memory went away, that is the reason. */
-	return memory_fault(&b->memory) ? -EIO : ret;
+	if (memory_fault(&b->memory) || inflight_fault(&b->inflight))
+		return -EIO;
+	return ret;
 }

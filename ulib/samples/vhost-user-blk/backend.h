@@ -6,6 +6,7 @@
 #define BACKEND_H
 
 #include "blk.h"
+#include "inflight.h"
 #include "memory.h"
 #include "vhost_user.h"
 
@@ -39,6 +40,7 @@ struct ring {
  * struct backend - one front-end's device
  * @blk: the device itself
  * @memory: the guest's memory
+ * @inflight: where requests under way are noted
  * @features: those of virtio, as negotiated
  * @protocol_features: those of vhost-user
  * @rings: one for each queue of @blk
@@ -46,6 +48,7 @@ struct ring {
 struct backend {
 	struct blk *blk;
 	struct memory memory;
+	struct inflight inflight;
 	uint64_t features;
 	uint64_t protocol_features;
 	struct ring rings[MAX_QUEUES];
@@ -61,7 +64,7 @@ void backend_reset(struct backend *b);
  * Obey a message. It need not be well-formed. Descriptors that are kept are set
  * to -1 in @fds, the others stay the caller's.
  *
- * Return: 1 send @reply; 0 there is none; a negative errno with because(): the
+ * Return: 1 send @reply, and close its descriptor; 0 there is none; a negative errno with because(): the
  * connection can't go on, since the front-end would never learn of the failure.
  */
 int backend_handle(struct backend *b, const struct vu_msg *m, int *fds, int nfds,

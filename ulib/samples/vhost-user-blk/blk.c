@@ -466,6 +466,20 @@ void blk_drain(struct blk *b)
 	notify(b);
 }
 
+int blk_finish_left(struct blk *b, struct blk_queue *q)
+{
+	int ret = 0;
+
+	/* Each turn begins one at least, since all that it may have to wait for
+	 * is room.
+	 */
+	while (ret >= 0 && q->live && inflight_has_left(&q->vq.inflight)) {
+		ret = blk_run(b);
+		blk_drain(b);
+	}
+	return ret < 0 ? ret : 0;
+}
+
 void blk_cancel(struct blk *b)
 {
 	b->cancelled = true;

@@ -99,6 +99,12 @@ void blk_set_map(struct blk *b, struct gm_map *map);
 int blk_run(struct blk *b);
 
 /*
+ * Begin what a killed process has left of a queue, if that is live. Return: 0;
+ * an error as blk_run().
+ */
+int blk_finish_left(struct blk *b, struct blk_queue *q);
+
+/*
  * Wait until nothing is in flight. The disk is bounded in time, the guest has
  * no part in it: of requests that are far beyond what any driver sends, the rest
  * is not done (IOERR).

@@ -121,11 +121,27 @@ int conn_receive(struct conn *c)
 
 int conn_send(struct conn *c, const struct vu_msg *reply)
 {
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control = { .header = {
+		.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(int)),
+	} };
 	size_t len = sizeof(reply->header) + reply->header.size;
+	/* sendmsg() writes to none of what is const here. */
+	struct iovec iov = { (void *)(uintptr_t)&reply->header, len };
+	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
+	if (reply->fd >= 0) {
+		memcpy(CMSG_DATA(&control.header), &reply->fd, sizeof(int));
+		h.msg_control = &control;
+		h.msg_controllen = sizeof(control);
+	}
 	do {
-		n = send(c->fd, &reply->header, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = sendmsg(c->fd, &h, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len)
 		return CONN_NOTHING;

@@ -9,6 +9,7 @@
  * Where to find what, in the order to read it:
  *
  *   memory.c      guest memory: from descriptors to a map of regions
+ *   inflight.c    what is under way, for who comes after us
  *   virtqueue.c   rings and descriptor chains: slices, loads and stores
  *   blk.c         requests: ranges to iovecs, data without a copy; blk_config.c
  *   disk.c        the image and its two engines; disk_uring.c

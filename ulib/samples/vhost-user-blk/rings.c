@@ -33,13 +33,16 @@ static int ring_update(struct backend *b, unsigned int i)
 	struct blk_queue *q = &b->blk->queues[i];
 	struct ring *r = &b->rings[i];
 	bool ready = r->mapped && (r->kick >= 0 || r->polled);
-	int err;
 
 	q->live = false;
 	if (ready && !r->started) {
-		err = virtq_start(&q->vq, r->base);
-		if (err)
-			return because_gm(err, "ring");
+		int again = virtq_start(&q->vq, r->base, &b->inflight, i);
+
+		if (again < 0)
+			return again;
+		if (again)
+			log_verbose("ring %u: %d requests to be done again", i, again);
+		b->blk->stats->resubmitted += (uint64_t)again;
 		r->started = true;
 	}
 	q->live = ready && is_enabled(b, r);
@@ -76,10 +79,12 @@ static void ring_stop(struct backend *b, unsigned int i)
 	struct blk_queue *q = &b->blk->queues[i];
 	struct ring *r = &b->rings[i];
 
+	if (blk_finish_left(b->blk, q))
+		log_verbose("ring %u: %s", i, log_reason());
 	q->live = false;
 	blk_drain(b->blk);
 	if (r->started)
-		r->base = q->vq.last_avail;
+		r->base = virtq_stop(&q->vq);
 	r->started = false;
 	r->polled = false;
 	close_fd(&r->kick);
@@ -131,6 +136,9 @@ void rings_reset(struct backend *b)
 {
 	unsigned int i;
 
+	/* What is left to do, who comes next may do. */
+	for (i = 0; i < b->blk->queue_count; i++)
+		b->blk->queues[i].live = false;
 	rings_stop(b);
 	for (i = 0; i < b->blk->queue_count; i++) {
 		virtq_unmap(&b->blk->queues[i].vq);
@@ -222,6 +230,11 @@ static int set_vring_fd(struct backend *b, uint32_t request, uint64_t value, int
 		*slot = fds[0];
 		fds[0] = -1;
 	}
+	/* Whatever happened before went to the old one, where QEMU does not look
+	 * after a reconnect.
+	 */
+	if (request == VU_SET_VRING_CALL && r->started)
+		return event_signal(*slot);
 	if (request != VU_SET_VRING_KICK)
 		return 0;
 	r->polled = value & VU_VRING_NOFD;

@@ -169,8 +169,11 @@ static int obey(struct server *s)
 			return ret;
 		ret = backend_handle(&s->backend, &c->msg, c->fds, c->nfds, &reply);
 		conn_next(c);
-		if (ret > 0)
+		if (ret > 0) {
 			ret = conn_send(c, &reply);
+			if (reply.fd >= 0)
+				close(reply.fd);
+		}
 		if (ret)
 			return ret;
 	}

@@ -26,6 +26,7 @@
  * @bytes_copied: of both, what went through a buffer of the device's own. Data
  *	goes straight between image and guest memory, so that nothing adds to
  *	this; whoever adds such a path counts here.
+ * @resubmitted: requests that a killed process had left, and that were done again
  * @errors: requests that were answered with anything but OK
  * @queue_requests: requests of each queue
  * @queues: how many queues there are
@@ -45,6 +46,7 @@ struct stats {
 	uint64_t bytes_read;
 	uint64_t bytes_written;
 	uint64_t bytes_copied;
+	uint64_t resubmitted;
 	uint64_t errors;
 	uint64_t queue_requests[MAX_QUEUES];
 	unsigned int queues;

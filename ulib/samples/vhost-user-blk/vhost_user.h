@@ -33,6 +33,8 @@ enum vu_request {
 	VU_SET_VRING_ENABLE = 18,
 	VU_GET_CONFIG = 24,
 	VU_SET_CONFIG = 25,
+	VU_GET_INFLIGHT_FD = 31,
+	VU_SET_INFLIGHT_FD = 32,
 	VU_RESET_DEVICE = 34,
 	VU_GET_MAX_MEM_SLOTS = 36,
 	VU_ADD_MEM_REG = 37,
@@ -51,6 +53,7 @@ enum vu_request {
 #define VU_PROTOCOL_F_MQ		(1ull << 0)
 #define VU_PROTOCOL_F_REPLY_ACK		(1ull << 3)
 #define VU_PROTOCOL_F_CONFIG		(1ull << 9)
+#define VU_PROTOCOL_F_INFLIGHT_SHMFD	(1ull << 12)
 #define VU_PROTOCOL_F_RESET_DEVICE	(1ull << 13)
 #define VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS (1ull << 15)
 
@@ -110,6 +113,15 @@ struct vu_config {
 	uint8_t data[VU_MAX_CONFIG];
 };
 
+/* The specification has no padding, those who speak it do. */
+struct vu_inflight {
+	uint64_t size;
+	uint64_t offset;
+	uint16_t queues;
+	uint16_t num;
+	uint32_t padding;
+};
+
 #define VU_CONFIG_HEADER	offsetof(struct vu_config, data)
 
 union vu_payload {
@@ -119,11 +131,12 @@ union vu_payload {
 	struct vu_mem_table table;
 	struct vu_mem_reg mem_reg;
 	struct vu_config config;
+	struct vu_inflight inflight;
 };
 
-/* On the wire from @header on. What is before it aligns @payload. */
+/* On the wire from @header on. @fd goes beside a reply: a descriptor, or -1. */
 struct vu_msg {
-	uint32_t unused;
+	int32_t fd;
 	struct vu_header header;
 	union vu_payload payload;
 };

@@ -110,14 +110,34 @@ int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct vi
 	return 0;
 }
 
-int virtq_start(struct virtq *vq, uint16_t last_avail)
+int virtq_start(struct virtq *vq, uint16_t last_avail, const struct inflight *f,
+		unsigned int index)
 {
-	vq->last_avail = last_avail;
-	vq->avail_idx = last_avail;
+	int ret;
+
 	vq->kicks = false;
 	/* What the driver was told last, nobody knows: tell it next time. */
 	vq->notified_valid = false;
-	return load_le16(vq->used, RING_IDX, GM_RELAXED, &vq->used_idx);
+	ret = load_le16(vq->used, RING_IDX, GM_RELAXED, &vq->used_idx);
+	if (ret)
+		return because_gm(ret, "used ring");
+	ret = inflight_start(&vq->inflight, f, index, vq->num, vq->used_idx);
+	if (ret < 0)
+		return ret;
+	/* Each request that was taken is either used or in flight. The front-end
+	 * can't know how many these are, if nobody was left to tell.
+	 */
+	if (ret)
+		last_avail = (uint16_t)(vq->used_idx + vq->inflight.left_count);
+	vq->last_avail = last_avail;
+	vq->avail_idx = last_avail;
+	return vq->inflight.left_count;
+}
+
+uint16_t virtq_stop(struct virtq *vq)
+{
+	inflight_stop(&vq->inflight);
+	return vq->last_avail;
 }
 
 static int add_range(struct chain *c, const struct desc *d, bool writable)
@@ -229,6 +249,11 @@ int virtq_pop(struct virtq *vq, struct gm_view *v, struct chain *c)
 	uint16_t head;
 	int err;
 
+	if (inflight_next(&vq->inflight, &head)) {
+		c->head = head;
+		err = virtq_walk(v, vq->desc, vq->num, head, vq->indirect, c);
+		return err ? err : 1;
+	}
 	if (vq->avail_idx == vq->last_avail) {
 		err = load_avail_idx(vq);
 		if (err)
@@ -240,6 +265,8 @@ int virtq_pop(struct virtq *vq, struct gm_view *v, struct chain *c)
 	if (err)
 		return because_gm(err, "available ring");
 	err = virtq_walk(v, vq->desc, vq->num, head, vq->indirect, c);
+	if (!err)
+		err = inflight_take(&vq->inflight, head);
 	if (err)
 		return err;
 	c->head = head;
@@ -253,12 +280,17 @@ int virtq_push(struct virtq *vq, uint16_t head, uint32_t len)
 	struct used_elem elem = { gm_cpu_to_le32(head), gm_cpu_to_le32(len) };
 	int err;
 
+	err = inflight_give(&vq->inflight, head);
+	if (err)
+		return err;
 	err = gm_slice_write(vq->used, RING_ENTRIES + entry * sizeof(elem), &elem, sizeof(elem));
 	if (err)
 		return because_gm(err, "used ring");
 	vq->used_idx++;
 	err = store_le16(vq->used, RING_IDX, GM_RELEASE, vq->used_idx);
-	return err ? because_gm(err, "used ring") : 0;
+	if (err)
+		return because_gm(err, "used ring");
+	return inflight_given(&vq->inflight, head, vq->used_idx);
 }
 
 int virtq_wants_notify(struct virtq *vq)

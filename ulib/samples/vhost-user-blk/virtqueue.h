@@ -15,6 +15,8 @@
 
 #include <guestmem.h>
 
+#include "inflight.h"
+
 /* More than one descriptor for each page of what a driver may send at once
  * (virtio_blk_config.seg_max); a longer chain is refused.
  */
@@ -47,6 +49,7 @@ struct chain {
  * @notified: @used_idx when the driver was last notified
  * @notified_valid: is @notified known?
  * @kicks: was the driver asked to kick?
+ * @inflight: notes which requests are under way
  * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
  * @indirect: VIRTIO_RING_F_INDIRECT_DESC was negotiated
  */
@@ -61,6 +64,7 @@ struct virtq {
 	uint16_t notified;
 	bool notified_valid;
 	bool kicks;
+	struct inflight_queue inflight;
 	bool event_idx;
 	bool indirect;
 };
@@ -83,8 +87,18 @@ int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct vi
 /* Forget where it is: each access fails from now on. */
 void virtq_unmap(struct virtq *vq);
 
-/* Go on where another device has stopped. Return: 0; a slice's error. */
-int virtq_start(struct virtq *vq, uint16_t last_avail);
+/*
+ * Go on where another device has stopped; or, if the inflight area tells more of
+ * what another has left, from there.
+ *
+ * Return: requests to be done again, which virtq_pop() gives first; a slice's
+ * error; an error of inflight_start().
+ */
+int virtq_start(struct virtq *vq, uint16_t last_avail, const struct inflight *f,
+		unsigned int index);
+
+/* It does not run any more. Return: the entry of @avail that is to be next. */
+uint16_t virtq_stop(struct virtq *vq);
 
 /*
  * Collect the chain of descriptors that begins at entry @head of a table of

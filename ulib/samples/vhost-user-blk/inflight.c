@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * inflight.c - the area of the vhost-user specification for split rings.
+ *
+ * A kill can come between any two stores. Their order makes that each request is
+ * either still noted or already the driver's:
+ *
+ *   taken   counter, then inflight = 1; only then is it begun
+ *   given   last_batch_head, used ring, used.idx, inflight = 0, used_idx
+ *
+ * A kill after used.idx leaves a request noted that the driver has. It shows by
+ * the area's used_idx, which is not the ring's yet: what was given back last is
+ * then not done again.
+ *
+ * Whoever comes after us sees all stores before the kill and none after it: so
+ * it is the compiler's order that counts here, and release keeps it.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "inflight.h"
+#include "log.h"
+#include "virtqueue.h"
+
+/* As the specification lays them out, in the byte order of the host. */
+struct part_header {
+	uint64_t features;
+	uint16_t version;
+	uint16_t desc_num;
+	uint16_t last_batch_head;
+	uint16_t used_idx;
+};
+
+struct part_desc {
+	uint8_t inflight;
+	uint8_t padding[5];
+	uint16_t next;
+	uint64_t counter;
+};
+
+#define VERSION 1
+/* Parts of queues begin on lines of the cache of their own. */
+#define PART_ALIGN 64u
+
+static uint64_t desc_at(uint16_t head)
+{
+	return sizeof(struct part_header) + head * sizeof(struct part_desc);
+}
+
+static uint64_t part_size(uint16_t num)
+{
+	return desc_at(num);
+}
+
+static uint64_t part_stride(uint16_t num)
+{
+	return (part_size(num) + PART_ALIGN - 1) & ~(uint64_t)(PART_ALIGN - 1);
+}
+
+void inflight_init(struct inflight *f)
+{
+	memset(f, 0, sizeof(*f));
+}
+
+void inflight_exit(struct inflight *f)
+{
+	gm_region_put(f->region);
+	inflight_init(f);
+}
+
+static int check_counts(const struct vu_inflight *wire)
+{
+	if (!wire->queues || !wire->num || wire->num > VIRTQ_MAX)
+		return because(-EINVAL, "an inflight area for %u queues of %u entries",
+			       wire->queues, wire->num);
+	return 0;
+}
+
+int inflight_new(struct inflight *f, struct vu_inflight *wire)
+{
+	int err, fd, ours;
+
+	err = check_counts(wire);
+	if (err)
+		return err;
+	wire->offset = 0;
+	wire->size = wire->queues * part_stride(wire->num);
+	fd = memfd_create("inflight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return because(-errno, "memfd: %s", strerror(errno));
+	ours = -1;
+	if (!ftruncate(fd, (off_t)wire->size) &&
+	    !fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+		ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (ours < 0)
+		err = because(-errno, "memfd: %s", strerror(errno));
+	else
+		err = inflight_set(f, wire, &ours);
+	if (!err)
+		return fd;
+	close(fd);
+	if (ours >= 0)
+		close(ours);
+	return err;
+}
+
+/* Map the area, with what is before it on its first page. */
+static int map_area(const struct vu_inflight *wire, uint64_t skip, struct gm_file *file,
+		    struct gm_region **out)
+{
+	struct gm_mmap_opts opts = {
+		.sz = sizeof(opts),
+		.flags = GM_MMAP_NO_DUMP | GM_MMAP_NO_FORK,
+		.file = file,
+		.file_off = wire->offset - skip,
+	};
+	int err = gm_region_new_mmap(gm_gpa(0), wire->size + skip, &opts, out);
+
+	if (err)
+		return because_gm(err, "inflight area");
+	err = gm_region_watch(*out);
+	if (!err)
+		return 0;
+	gm_region_put(*out);
+	return because_gm(err, "inflight area");
+}
+
+int inflight_set(struct inflight *f, const struct vu_inflight *wire, int *fd)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t skip = wire->offset & (page - 1);
+	struct gm_region *region;
+	struct gm_file *file;
+	int err;
+
+	err = check_counts(wire);
+	if (err)
+		return err;
+	if (wire->size < wire->queues * part_stride(wire->num) || wire->size > UINT64_MAX - skip ||
+	    skip % sizeof(uint64_t))
+		return because(-EINVAL, "an inflight area of %#llx bytes at %#llx",
+			       (unsigned long long)wire->size, (unsigned long long)wire->offset);
+	err = gm_file_new(*fd, &file);
+	if (err)
+		return because_gm(err, "inflight area");
+	*fd = -1;
+	err = map_area(wire, skip, file, &region);
+	gm_file_put(file);
+	if (err)
+		return err;
+	inflight_exit(f);
+	f->region = region;
+	f->start = skip;
+	f->queues = wire->queues;
+	f->num = wire->num;
+	return 0;
+}
+
+int inflight_fault(const struct inflight *f)
+{
+	if (f->region && gm_region_fault(f->region))
+		return because(-EIO, "the inflight area was taken away");
+	return 0;
+}
+
+static int set_flag(struct inflight_queue *q, uint16_t head, uint8_t value)
+{
+	uint64_t at = desc_at(head) + offsetof(struct part_desc, inflight);
+
+	return gm_slice_store(q->part, at, &value, sizeof(value), GM_RELEASE);
+}
+
+static int set_used(struct inflight_queue *q, uint16_t used_idx)
+{
+	return gm_slice_store(q->part, offsetof(struct part_header, used_idx), &used_idx,
+			      sizeof(used_idx), GM_RELEASE);
+}
+
+/* A part that nobody has used yet. */
+static int format(struct inflight_queue *q, uint16_t num, uint16_t used_idx)
+{
+	struct part_header h = { .desc_num = num, .used_idx = used_idx };
+	uint16_t version = VERSION;
+	int err = gm_slice_write(q->part, 0, &h, sizeof(h));
+
+	if (!err)
+		err = gm_slice_store(q->part, offsetof(struct part_header, version), &version,
+				     sizeof(version), GM_RELEASE);
+	return err ? because_gm(err, "inflight area") : 0;
+}
+
+/*
+ * Between the used ring and the area, the process before us was killed: what it
+ * gave back last is the driver's.
+ */
+static int forget_given(struct inflight_queue *q, const struct part_header *h, uint16_t num,
+			uint16_t used_idx)
+{
+	uint16_t count = used_idx - h->used_idx, head = h->last_batch_head;
+	int err = 0;
+
+	if (count > num)
+		return because(-EPROTO, "the inflight area is %u requests behind", count);
+	for (; count && !err; count--) {
+		if (head >= num)
+			return because(-EPROTO, "inflight entry %u of %u", head, num);
+		err = set_flag(q, head, 0);
+		if (!err)
+			err = gm_slice_read_u16(q->part,
+						desc_at(head) + offsetof(struct part_desc, next),
+						&head);
+	}
+	if (!err)
+		err = set_used(q, used_idx);
+	return err ? because_gm(err, "inflight area") : 0;
+}
+
+static int in_order(const void *a, const void *b)
+{
+	uint64_t x = ((const struct inflight_entry *)a)->counter;
+	uint64_t y = ((const struct inflight_entry *)b)->counter;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Find what is to be done again. One look at each entry: it may change. */
+static int collect(struct inflight_queue *q, uint16_t num)
+{
+	struct part_desc d;
+	uint16_t head;
+	int err;
+
+	q->left = calloc(num, sizeof(*q->left));
+	if (!q->left)
+		return because(-ENOMEM, "no memory for requests in flight");
+	for (head = 0; head < num; head++) {
+		err = gm_slice_read(q->part, desc_at(head), &d, sizeof(d));
+		if (err)
+			return because_gm(err, "inflight area");
+		if (d.inflight != 1)
+			continue;
+		q->left[q->left_count].head = head;
+		q->left[q->left_count++].counter = d.counter;
+	}
+	qsort(q->left, q->left_count, sizeof(*q->left), in_order);
+	if (q->left_count)
+		q->counter = q->left[q->left_count - 1].counter + 1;
+	return 0;
+}
+
+static int recover(struct inflight_queue *q, const struct part_header *h, uint16_t num,
+		   uint16_t used_idx)
+{
+	int err = 0;
+
+	if (h->used_idx != used_idx)
+		err = forget_given(q, h, num, used_idx);
+	if (!err)
+		err = collect(q, num);
+	q->last = h->last_batch_head;
+	return err;
+}
+
+int inflight_start(struct inflight_queue *q, const struct inflight *f, unsigned int index,
+		   uint16_t num, uint16_t used_idx)
+{
+	struct part_header h;
+	int err;
+
+	inflight_stop(q);
+	if (!f->region || index >= f->queues)
+		return 0;
+	if (num > f->num)
+		return because(-EINVAL, "a ring of %u entries, an inflight area for %u", num,
+			       f->num);
+	err = gm_region_slice(f->region, gm_roff(f->start + index * part_stride(f->num)),
+			      part_size(f->num), &q->part);
+	if (!err)
+		err = gm_slice_read(q->part, 0, &h, sizeof(h));
+	if (err)
+		return because_gm(err, "inflight area");
+	if (!h.version)
+		return format(q, f->num, used_idx);
+	if (h.version != VERSION || h.features || h.desc_num != f->num)
+		err = because(-EPROTO, "an inflight area of version %u for %u entries", h.version,
+			      h.desc_num);
+	else
+		err = recover(q, &h, num, used_idx);
+	if (err)
+		inflight_stop(q);
+	return err ? err : 1;
+}
+
+void inflight_stop(struct inflight_queue *q)
+{
+	free(q->left);
+	memset(q, 0, sizeof(*q));
+	q->part = gm_slice_new(NULL, 0);
+}
+
+bool inflight_has_left(const struct inflight_queue *q)
+{
+	return q->left_next < q->left_count;
+}
+
+bool inflight_next(struct inflight_queue *q, uint16_t *head)
+{
+	if (!inflight_has_left(q))
+		return false;
+	*head = q->left[q->left_next++].head;
+	return true;
+}
+
+int inflight_take(struct inflight_queue *q, uint16_t head)
+{
+	int err;
+
+	if (gm_slice_is_empty(q->part))
+		return 0;
+	err = gm_slice_store(q->part, desc_at(head) + offsetof(struct part_desc, counter),
+			     &q->counter, sizeof(q->counter), GM_RELAXED);
+	q->counter++;
+	if (!err)
+		err = set_flag(q, head, 1);
+	return err ? because_gm(err, "inflight area") : 0;
+}
+
+int inflight_give(struct inflight_queue *q, uint16_t head)
+{
+	int err;
+
+	if (gm_slice_is_empty(q->part))
+		return 0;
+	err = gm_slice_store(q->part, desc_at(head) + offsetof(struct part_desc, next), &q->last,
+			     sizeof(q->last), GM_RELAXED);
+	if (!err)
+		err = gm_slice_store(q->part, offsetof(struct part_header, last_batch_head),
+				     &head, sizeof(head), GM_RELEASE);
+	q->last = head;
+	return err ? because_gm(err, "inflight area") : 0;
+}
+
+int inflight_given(struct inflight_queue *q, uint16_t head, uint16_t used_idx)
+{
+	int err;
+
+	if (gm_slice_is_empty(q->part))
+		return 0;
+	err = set_flag(q, head, 0);
+	if (!err)
+		err = set_used(q, used_idx);
+	return err ? because_gm(err, "inflight area") : 0;
+}
