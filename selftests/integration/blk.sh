@@ -84,7 +84,7 @@ blk_device_start()
 	[ -x "$BLK_DEVICE" ] || bail_out "no $BLK_DEVICE: run make"
 	rm -f stats device.sock
 	"$BLK_DEVICE" --socket device.sock --image disk.img --queues 2 \
-		--stats stats "$@" > device.log 2>&1 &
+		--stats stats "$@" >> device.log 2>&1 &
 	blk_device_pid=$!
 	defer "end_process $blk_device_pid"
 	blk_await_socket device.sock $blk_device_pid device.log
@@ -117,11 +117,12 @@ blk_await_socket()
 	done
 }
 
-# QEMU's arguments for the disk behind socket $1 in PCI slot $2.
+# QEMU's arguments for the disk behind socket $1 in PCI slot $2; $3 and $4 are
+# more options of the socket and of the device, each with a comma before it.
 blk_disk()
 {
-	echo "-chardev socket,id=c$2,path=$1" \
-		"-device vhost-user-blk-pci,chardev=c$2,num-queues=2,addr=$2.0"
+	echo "-chardev socket,id=c$2,path=$1${3-}" \
+		"-device vhost-user-blk-pci,chardev=c$2,num-queues=2,addr=$2.0${4-}"
 }
 
 # blk_stat KEY: a value out of the statistics of the device under test, which

@@ -8,6 +8,7 @@
  *   blkload zero  FILE OFFSET LENGTH         BLKZEROOUT, then compare with 0
  *   blkload rates OFFSET LENGTH SEED SLICES MS FILE...
  *   blkload busy  OFFSET LENGTH SEED FILE    load without end, to be killed
+ *   blkload churn OFFSET LENGTH SEED SECONDS FILE
  *
  * fill and check take "-a GPA" first: the buffer is then memory whose pages
  * all lie at or above that guest physical address, e.g. in a memory slot that
@@ -17,6 +18,11 @@
  * each FILE; the slices of the files alternate (A B B A ...), so that whatever
  * else the machine does meets all of them alike. It prints, for each kind and
  * file,  rate.KIND.INDEX=BYTES NANOSECONDS. The range must be filled with SEED.
+ *
+ * churn has many writes at work at once, remembers what it has written where, and
+ * compares before it writes there again, and all at the end: a write that was
+ * lost, or came once more when it was out of date, shows. It prints how many
+ * there were. The range must be filled with SEED.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -42,6 +48,8 @@
 #define PAGE		4096u
 #define CHUNK		(256u << 10)
 #define THREADS		2
+#define CHURNERS	12
+#define FLUSH_EACH	4
 #define ALWAYS		UINT64_MAX
 
 struct range {
@@ -344,6 +352,75 @@ static void rates(struct worker *workers, const struct range *ranges,
 	}
 }
 
+struct churner {
+	pthread_t thread;
+	struct range range;
+	uint64_t deadline;
+	uint64_t random;
+	uint64_t writes;
+	uint32_t *generations;
+};
+
+/* What block i of the churner's range holds after so many writes. */
+static void transfer_generation(struct churner *c, uint64_t i, bool write, uint64_t *buf)
+{
+	struct range r = c->range;
+	uint64_t at = r.offset + i * PAGE;
+
+	r.seed += (uint64_t)c->generations[i] << 32;
+	if (write)
+		stamp(&r, buf, at, PAGE);
+	transfer(r.fd, write, buf, PAGE, at);
+	if (!write)
+		compare(&r, buf, at, PAGE);
+}
+
+static void *churn_part(void *arg)
+{
+	uint64_t *buf = buffer(PAGE);
+	struct churner *c = arg;
+	uint64_t i, blocks = c->range.len / PAGE;
+
+	while (now_ns() < c->deadline) {
+		c->random = mix(c->random + 1);
+		i = c->random % blocks;
+		/* Some of them right after they were written. */
+		if (c->random >> 40 & 3)
+			transfer_generation(c, i, false, buf);
+		c->generations[i]++;
+		transfer_generation(c, i, true, buf);
+		if (++c->writes % FLUSH_EACH == 0 && fdatasync(c->range.fd))
+			die("fdatasync: %s", strerror(errno));
+	}
+	for (i = 0; i < blocks; i++)
+		transfer_generation(c, i, false, buf);
+	return NULL;
+}
+
+static void churn(const struct range *r, uint64_t seconds)
+{
+	static struct churner churners[CHURNERS];
+	uint64_t part = r->len / CHURNERS / PAGE * PAGE, writes = 0;
+
+	for (unsigned int t = 0; t < CHURNERS; t++) {
+		struct churner *c = &churners[t];
+
+		c->range = *r;
+		c->range.offset += t * part;
+		c->range.len = part;
+		c->deadline = now_ns() + seconds * 1000000000;
+		c->random = t;
+		c->generations = buffer(part / PAGE * sizeof(*c->generations));
+		if (pthread_create(&c->thread, NULL, churn_part, c))
+			die("no thread");
+	}
+	for (unsigned int t = 0; t < CHURNERS; t++) {
+		pthread_join(churners[t].thread, NULL);
+		writes += churners[t].writes;
+	}
+	printf("%" PRIu64 "\n", writes);
+}
+
 static void check_range(const struct range *r)
 {
 	if (!r->len || r->len % (1u << 20) || r->offset % PAGE)
@@ -378,6 +455,20 @@ static int load_main(int argc, char **argv)
 	return 0;
 }
 
+static int churn_main(char **argv)
+{
+	struct range r = {
+		.fd = open_target(argv[4]),
+		.offset = number(argv[0]),
+		.len = number(argv[1]),
+		.seed = number(argv[2]),
+	};
+
+	check_range(&r);
+	churn(&r, number(argv[3]));
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t gpa = 0;
@@ -392,6 +483,8 @@ int main(int argc, char **argv)
 		die("see the head of its source for usage");
 	if (!strcmp(argv[1], "rates") || !strcmp(argv[1], "busy"))
 		return load_main(argc - 1, argv + 1);
+	if (!strcmp(argv[1], "churn") && argc == 7)
+		return churn_main(argv + 2);
 
 	r = (struct range){
 		.fd = open_target(argv[2]),

@@ -70,6 +70,7 @@ extern const struct hostile_case segment_cases[];
 extern const struct hostile_case ring_cases[];
 extern const struct hostile_case race_cases[];
 extern const struct hostile_case peer_cases[];
+extern const struct hostile_case inflight_cases[];
 
 /* The case has failed: say why and end it. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

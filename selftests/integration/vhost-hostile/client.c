@@ -20,7 +20,7 @@
  * block devices; no event indices, so that each request is followed by a call.
  */
 #define WANTED_FEATURES (F_RING_INDIRECT | F_PROTOCOL | F_VERSION_1 | 0xffffffull)
-#define WANTED_PROTOCOL (PF_MQ | PF_REPLY_ACK | PF_CONFIG | PF_MEM_SLOTS)
+#define WANTED_PROTOCOL (PF_MQ | PF_REPLY_ACK | PF_CONFIG | PF_MEM_SLOTS | PF_INFLIGHT)
 
 /* The most descriptors that Linux lets a message have. */
 #define FDS_MAX 253
@@ -110,6 +110,36 @@ bool conn_receive(struct conn *c, void *bytes, size_t n)
 		}
 		done += (size_t)got;
 	}
+	return true;
+}
+
+bool conn_receive_fd(struct conn *c, void *bytes, size_t n, int *fd)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .room = { 0 } };
+	struct patience patience = { .pid = c->pid };
+	struct iovec iov = { bytes, n };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	ssize_t got;
+
+	while (poll(&p, 1, 100) <= 0)
+		expect(!patience_is_over(&patience), "no answer");
+	got = recvmsg(c->fd, &msg, MSG_CMSG_CLOEXEC);
+	if (got <= 0)
+		return false;
+	/* A reply is sent in one piece. */
+	expect(got == (ssize_t)n, "%zd bytes come with a descriptor, not %zu", got, n);
+	*fd = -1;
+	if (msg.msg_controllen)
+		memcpy(fd, CMSG_DATA(&control.header), sizeof(*fd));
 	return true;
 }
 

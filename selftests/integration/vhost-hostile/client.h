@@ -49,6 +49,9 @@ bool conn_send(struct conn *c, const void *bytes, size_t n, const int *fds, int 
 /* Receive exactly @n bytes. Return: false if the device has hung up. */
 bool conn_receive(struct conn *c, void *bytes, size_t n);
 
+/* The same where a descriptor comes along; -1 if none does. */
+bool conn_receive_fd(struct conn *c, void *bytes, size_t n, int *fd);
+
 /* Has the device hung up? Does not wait. Looks at what is unread, too. */
 bool conn_is_closed(struct conn *c);
 

@@ -29,6 +29,8 @@ enum {
 	SET_VRING_ENABLE = 18,
 	GET_CONFIG = 24,
 	SET_CONFIG = 25,
+	GET_INFLIGHT_FD = 31,
+	SET_INFLIGHT_FD = 32,
 	RESET_DEVICE = 34,
 	GET_MAX_MEM_SLOTS = 36,
 	ADD_MEM_REG = 37,
@@ -47,6 +49,7 @@ enum {
 #define PF_MQ			(1ull << 0)
 #define PF_REPLY_ACK		(1ull << 3)
 #define PF_CONFIG		(1ull << 9)
+#define PF_INFLIGHT		(1ull << 12)
 #define PF_MEM_SLOTS		(1ull << 15)
 
 #define VRING_NOFD		0x100ull
@@ -100,5 +103,31 @@ struct wire_config {
 	uint8_t data[CONFIG_MAX + 64];
 };
 #define CONFIG_SIZE(n) (12u + (uint32_t)(n))
+
+/* As front-ends send it: the last four bytes are in no specification. */
+struct wire_inflight {
+	uint64_t size;
+	uint64_t offset;
+	uint16_t queues;
+	uint16_t num;
+	uint32_t padding;
+};
+
+/* A queue's part of the inflight area, for split rings. */
+struct inflight_desc {
+	uint8_t inflight;
+	uint8_t padding[5];
+	uint16_t next;
+	uint64_t counter;
+};
+
+struct inflight_part {
+	uint64_t features;
+	uint16_t version;
+	uint16_t desc_num;
+	uint16_t last_batch_head;
+	uint16_t used_idx;
+	struct inflight_desc desc[];
+};
 
 #endif /* WIRE_H */

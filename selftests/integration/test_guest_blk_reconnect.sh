@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# The device is killed in the middle of a guest's writes, again and again, at
+# random moments that are the same in each run, and started anew. The guest must
+# not notice: what was in flight is done again, by way of the inflight area that
+# QEMU keeps, and each request comes back once.
+set -eu
+. "${GM_SRC:?}/selftests/integration/lib.sh"
+. "$here/vm.sh"
+. "$here/blk.sh"
+
+KILLS=8
+LOAD_SECONDS=20
+RANDOM=4711
+
+# The guest uses the device that runs now: rings and all.
+await_service()
+{
+	local end=$((SECONDS + 20))
+
+	until [ "$(grep -c 'SET_VRING_ENABLE: ok' device.log)" -ge 2 ]; do
+		[ "$SECONDS" -lt $end ] || bail_out "QEMU does not come back"
+		sleep 0.05
+	done
+}
+
+kill_and_restart()
+{
+	kill -KILL "$blk_device_pid"
+	wait "$blk_device_pid" 2>/dev/null || true
+	cat device.log >> killed.log
+	: > device.log
+	blk_device_start --verbose
+}
+
+# Requests that one device had left and another one was told of.
+left_requests()
+{
+	sed -n 's/.* \([0-9]*\) requests to be done again/\1/p' killed.log device.log |
+		awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+raw_is_equal()
+{
+	is "$(tail -c "$RAW_LENGTH" disk.img | sha256sum)" "$(vm_result raw)"
+}
+
+# The driver complains of a request that comes back twice.
+driver_is_content()
+{
+	! grep -iE 'is not a head|I/O error|virtio.*(bug|fail)' console
+}
+
+tap_plan 12
+blk_prepare reconnect.sh LOAD_SECONDS=$LOAD_SECONDS
+: > killed.log
+blk_device_start --verbose
+# shellcheck disable=SC2046 # a list of arguments
+vm_start $(blk_disk device.sock 04 ,reconnect=1) || bail_out "the guest does not boot"
+vm_expect "load begins" || bail_out "the guest does not get to its load"
+kills=0
+while [ $kills -lt $KILLS ]; do
+	sleep "$((RANDOM % 2)).$((RANDOM % 900 + 100))"
+	stage "killing the device"
+	kill_and_restart
+	await_service
+	kills=$((kills + 1))
+done
+check "the load has outlasted all kills" is "$(vm_result churned)" ""
+guest=0
+vm_wait || guest=$?
+
+check "the guest ends well" is $guest 0
+check "the device ends well" end_process "$blk_device_pid"
+check "the guest has read the host's files" blk_host_files_equal
+check "the host finds the guest's files" blk_guest_files_equal
+check "the file system is clean" blk_fs_clean
+check "the raw range is as the guest has left it" raw_is_equal
+check "the guest's driver is content" driver_is_content
+check "the guest has written enough" at_least "$(vm_result churned)" 200
+check "kills met requests in flight" at_least "$(left_requests)" $((KILLS / 2))
+check "no request failed" is "$(blk_stat errors)" 0
+check "no byte was copied on the way" is "$(blk_stat bytes_copied)" 0
+note "$kills kills, $(left_requests) requests done again, $(vm_result churned) writes, $(vm_result files) files"
+[ "$checks_failed" = 0 ]
