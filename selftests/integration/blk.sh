@@ -148,11 +148,11 @@ blk_requests_add_up()
 # the first of them at guest physical address 0.
 blk_memory_was_shared()
 {
-	local i gpa len total=0
+	local i gpa len bytes total=0
 
 	for ((i = 0; i < $(blk_stat regions); i++)); do
-		read -r gpa len <<< "$(blk_stat "region$i")"
-		echo "region $i: $gpa, $len bytes"
+		read -r gpa len bytes <<< "$(blk_stat "region$i")"
+		echo "region $i: $gpa, $len bytes, $bytes used"
 		total=$((total + 0x${len#0x}))
 		[ "$i" != 0 ] || is "$((0x${gpa#0x}))" 0 || return 1
 	done

@@ -54,7 +54,7 @@ show_device()
 	echo "  I/O engine:   $(blk_stat engine)"
 	echo "  guest memory:"
 	for ((i = 0; i < $(blk_stat regions); i++)); do
-		read -r gpa len <<< "$(blk_stat "region$i")"
+		read -r gpa len _ <<< "$(blk_stat "region$i")"
 		printf '    at 0x%09x  %7d KiB\n' "0x${gpa#0x}" $((0x${len#0x} / 1024))
 	done
 	echo "  requests:     $(blk_stat requests) ($(blk_stat reads) reads," \

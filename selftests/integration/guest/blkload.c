@@ -8,7 +8,7 @@
  *   blkload zero  FILE OFFSET LENGTH         BLKZEROOUT, then compare with 0
  *   blkload rates OFFSET LENGTH SEED SLICES MS FILE...
  *   blkload busy  OFFSET LENGTH SEED FILE    load without end, to be killed
- *   blkload churn OFFSET LENGTH SEED SECONDS FILE
+ *   blkload churn OFFSET LENGTH SEED SECONDS FILE    may be ended by SIGTERM
  *
  * fill and check take "-a GPA" first: the buffer is then memory whose pages
  * all lie at or above that guest physical address, e.g. in a memory slot that
@@ -31,6 +31,7 @@
 #include <linux/fs.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -352,6 +353,14 @@ static void rates(struct worker *workers, const struct range *ranges,
 	}
 }
 
+static volatile sig_atomic_t churn_ends;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	churn_ends = 1;
+}
+
 struct churner {
 	pthread_t thread;
 	struct range range;
@@ -381,7 +390,7 @@ static void *churn_part(void *arg)
 	struct churner *c = arg;
 	uint64_t i, blocks = c->range.len / PAGE;
 
-	while (now_ns() < c->deadline) {
+	while (!churn_ends && now_ns() < c->deadline) {
 		c->random = mix(c->random + 1);
 		i = c->random % blocks;
 		/* Some of them right after they were written. */
@@ -464,6 +473,7 @@ static int churn_main(char **argv)
 		.seed = number(argv[2]),
 	};
 
+	signal(SIGTERM, on_term);
 	check_range(&r);
 	churn(&r, number(argv[3]));
 	return 0;

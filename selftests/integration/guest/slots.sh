@@ -2,7 +2,8 @@
 # shellcheck shell=sh
 #
 # Runs in the guest: disk I/O while the host plugs memory in, out, and in again.
-# Each time with buffers that lie in the plugged memory, if it is there.
+# Each time with buffers that lie in the plugged memory, if it is there; and without
+# a pause in memory that stays.
 
 . /lib.sh
 
@@ -37,6 +38,9 @@ write_read()
 ours=$(disk 04)
 base=$(mebibytes)
 write_read 0
+blkload fill "$ours" "$CHURN_OFFSET" "$CHURN_LENGTH" "$SEED"
+blkload churn "$CHURN_OFFSET" "$CHURN_LENGTH" "$SEED" 600 "$ours" > /tmp/churned &
+churn=$!
 echo "first done" >&3
 
 until_dimm in
@@ -52,3 +56,9 @@ write_read 3 -a "$PLUG_GPA"
 blkload -a "$PLUG_GPA" check "$ours" $((RAW_OFFSET + PART_LENGTH)) \
 	"$PART_LENGTH" $((SEED + 1))
 echo "plugged again done" >&3
+
+kill $churn
+wait $churn
+echo "churned=$(cat /tmp/churned)" >&3
+echo "raw=$(dd if="$ours" bs=1M skip=$((CHURN_OFFSET >> 20)) iflag=direct 2>/dev/null |
+	sha256sum)" >&3

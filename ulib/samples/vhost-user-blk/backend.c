@@ -17,12 +17,16 @@
 
 #define PROTOCOL_FEATURES (VU_PROTOCOL_F_MQ | VU_PROTOCOL_F_REPLY_ACK | \
 			   VU_PROTOCOL_F_CONFIG | VU_PROTOCOL_F_RESET_DEVICE | \
-			   VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS | \
 			   VU_PROTOCOL_F_INFLIGHT_SHMFD)
 
 static uint64_t offered(const struct backend *b)
 {
 	return blk_features(b->blk) | VU_F_PROTOCOL_FEATURES;
+}
+
+static uint64_t protocol_offered(const struct backend *b)
+{
+	return PROTOCOL_FEATURES | (b->no_slots ? 0 : VU_PROTOCOL_F_CONFIGURE_MEM_SLOTS);
 }
 
 int backend_init(struct backend *b, struct blk *blk)
@@ -63,7 +67,7 @@ static int set_features(struct backend *b, uint64_t features)
 
 static int set_protocol_features(struct backend *b, uint64_t features)
 {
-	if (features & ~PROTOCOL_FEATURES)
+	if (features & ~protocol_offered(b))
 		return because(-EINVAL, "protocol features that were not offered: %#llx",
 			       (unsigned long long)features);
 	b->protocol_features = features;
@@ -191,7 +195,7 @@ static int handle(struct backend *b, const struct vu_msg *m, int *fds, struct vu
 	case VU_SET_FEATURES:
 		return set_features(b, p->u64);
 	case VU_GET_PROTOCOL_FEATURES:
-		return reply_u64(reply, PROTOCOL_FEATURES);
+		return reply_u64(reply, protocol_offered(b));
 	case VU_SET_PROTOCOL_FEATURES:
 		return set_protocol_features(b, p->u64);
 	case VU_SET_OWNER:

@@ -343,6 +343,7 @@ static int begin(struct blk *b, struct blk_req *r, unsigned int index)
 	b->work++;
 	b->stats->requests++;
 	b->stats->queue_requests[index]++;
+	stats_ranges(b->stats, c->ranges, c->count);
 	b->free = r->next;
 	r->queue = &b->queues[index];
 	r->map = gm_map_get(b->map);

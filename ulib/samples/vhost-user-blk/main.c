@@ -40,6 +40,7 @@ struct options {
 	unsigned int queues;
 	bool read_only;
 	bool once;
+	bool no_slots;
 };
 
 static const char usage[] =
@@ -52,6 +53,7 @@ static const char usage[] =
 	"  --queues N       request queues, 1 to 64 (default: 8)\n"
 	"  --engine NAME    sync, uring, or auto: uring if it works (default)\n"
 	"  --stats FILE     write counts there, at each disconnect and at exit\n"
+	"  --no-slots       have guest memory as whole tables, not slot by slot\n"
 	"  --once           exit when the first front-end has gone\n"
 	"  --verbose        tell what happens\n"
 	"  --help           this text\n";
@@ -103,6 +105,9 @@ static bool parse_option(struct options *o, int option)
 	case 'o':
 		o->once = true;
 		return true;
+	case 'n':
+		o->no_slots = true;
+		return true;
 	case 'v':
 		log_set_verbose(true);
 		return true;
@@ -126,6 +131,7 @@ static bool parse(struct options *o, int argc, char **argv)
 		{ "queues", required_argument, NULL, 'q' },
 		{ "engine", required_argument, NULL, 'e' },
 		{ "stats", required_argument, NULL, 'S' },
+		{ "no-slots", no_argument, NULL, 'n' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
@@ -162,6 +168,7 @@ static int serve(const struct options *o, struct disk *disk)
 	if (err)
 		return err;
 	err = backend_init(&server.backend, &blk);
+	server.backend.no_slots = o->no_slots;
 	if (!err)
 		err = server_listen(&server, o->socket);
 	if (!err) {

@@ -12,20 +12,45 @@
 #include "log.h"
 #include "stats.h"
 
+static bool is_known(const struct stats *s, const struct gm_range *r)
+{
+	size_t i;
+
+	for (i = 0; i < s->region_count; i++)
+		if (gm_gpa_raw(s->regions[i].range.gpa) == gm_gpa_raw(r->gpa) &&
+		    s->regions[i].range.len == r->len)
+			return true;
+	return false;
+}
+
 void stats_memory(struct stats *s, const struct memory *m)
 {
 	size_t i;
 
-	if (m->count < s->region_count)
-		return;
-	s->region_count = m->count;
 	/* In order of address, as the map has them. */
-	for (i = 0; i < m->count; i++) {
-		struct gm_region *r = gm_map_region(m->map, i);
+	for (i = 0; i < m->count && s->region_count < MEMORY_MAX_SLOTS; i++) {
+		struct gm_region *region = gm_map_region(m->map, i);
+		struct gm_range range = { gm_region_start(region), gm_region_len(region) };
 
-		s->regions[i].gpa = gm_region_start(r);
-		s->regions[i].len = gm_region_len(r);
+		if (!is_known(s, &range))
+			s->regions[s->region_count++] = (struct stats_region){ .range = range };
 	}
+}
+
+void stats_ranges(struct stats *s, const struct gm_range *ranges, size_t count)
+{
+	size_t i, j;
+
+	for (i = 0; i < count; i++)
+		for (j = 0; j < s->region_count; j++) {
+			const struct gm_range *r = &s->regions[j].range;
+
+			/* Below its start the difference wraps, to much. */
+			if (gm_gpa_raw(ranges[i].gpa) - gm_gpa_raw(r->gpa) < r->len) {
+				s->regions[j].bytes += ranges[i].len;
+				break;
+			}
+		}
 }
 
 static void print(const struct stats *s, FILE *f)
@@ -55,8 +80,9 @@ static void print(const struct stats *s, FILE *f)
 	for (i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
 		fprintf(f, "%s=%" PRIu64 "\n", counts[i].key, counts[i].value);
 	for (i = 0; i < s->region_count; i++)
-		fprintf(f, "region%zu=0x%" PRIx64 " 0x%" PRIx64 "\n", i,
-			gm_gpa_raw(s->regions[i].gpa), s->regions[i].len);
+		fprintf(f, "region%zu=0x%" PRIx64 " 0x%" PRIx64 " %" PRIu64 "\n", i,
+			gm_gpa_raw(s->regions[i].range.gpa), s->regions[i].range.len,
+			s->regions[i].bytes);
 	for (i = 0; i < s->queues; i++)
 		fprintf(f, "queue%zu_requests=%" PRIu64 "\n", i, s->queue_requests[i]);
 }

@@ -12,6 +12,16 @@
 #define MAX_QUEUES 64
 
 /**
+ * struct stats_region - a region of guest memory
+ * @range: where it is
+ * @bytes: of requests that were in it
+ */
+struct stats_region {
+	struct gm_range range;
+	uint64_t bytes;
+};
+
+/**
  * struct stats - counts since the start
  * @connections: front-ends that were served
  * @bad_peers: those that were dropped for what they sent
@@ -30,7 +40,7 @@
  * @errors: requests that were answered with anything but OK
  * @queue_requests: requests of each queue
  * @queues: how many queues there are
- * @regions: the largest memory table of the last connection
+ * @regions: each region that the last connection had at some time
  * @region_count: how many
  * @engine: the disk's engine
  */
@@ -50,13 +60,16 @@ struct stats {
 	uint64_t errors;
 	uint64_t queue_requests[MAX_QUEUES];
 	unsigned int queues;
-	struct gm_range regions[MEMORY_MAX_SLOTS];
+	struct stats_region regions[MEMORY_MAX_SLOTS];
 	size_t region_count;
 	const char *engine;
 };
 
-/* The memory has changed: keep the table if it is the largest so far. */
+/* The memory has changed: learn of regions that are new. */
 void stats_memory(struct stats *s, const struct memory *m);
+
+/* A request came with these ranges. */
+void stats_ranges(struct stats *s, const struct gm_range *ranges, size_t count);
 
 /* Write all as lines of key=value. Readers see the old file or the new one. */
 void stats_write(const struct stats *s, const char *path);
