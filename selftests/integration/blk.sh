@@ -51,10 +51,11 @@ blk_prepare()
 blk_build_load()
 {
 	blk_load=$GM_BUILD/vm/blkload
-	[ "$here/guest/blkload.c" -nt "$blk_load" ] || return 0
+	[ -n "$(find "$here"/guest/blkload* -newer "$blk_load" 2>/dev/null)" ] ||
+		[ ! -e "$blk_load" ] || return 0
 	mkdir -p "$GM_BUILD/vm"
 	"${CC:-gcc}" -std=gnu11 -O2 -Wall -Wextra -Werror -static -pthread \
-		-o blkload "$here/guest/blkload.c"
+		-o blkload "$here"/guest/blkload*.c
 	mv blkload "$blk_load"
 }
 
@@ -78,13 +79,14 @@ blk_make_image()
 		$((FS_MIB * MIB / 4096))
 }
 
-# blk_device_start [OPTION...]: the program under test serves disk.img.
+# blk_device_start [OPTION...]: the program under test serves disk.img, which is
+# in folder BLK_IMAGE_DIR.
 blk_device_start()
 {
 	[ -x "$BLK_DEVICE" ] || bail_out "no $BLK_DEVICE: run make"
 	rm -f stats device.sock
-	"$BLK_DEVICE" --socket device.sock --image disk.img --queues 2 \
-		--stats stats "$@" >> device.log 2>&1 &
+	"$BLK_DEVICE" --socket device.sock --image "${BLK_IMAGE_DIR:-.}/disk.img" \
+		--queues 2 --stats stats "$@" >> device.log 2>&1 &
 	blk_device_pid=$!
 	defer "end_process $blk_device_pid"
 	blk_await_socket device.sock $blk_device_pid device.log

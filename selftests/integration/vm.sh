@@ -17,6 +17,7 @@ VM_KERNEL=${VM_KERNEL:-6.1}
 VM_MODULES=${VM_MODULES-virtio_pci virtio_blk ext4 crc32c_generic}
 VM_MEMORY=${VM_MEMORY:-512M}
 VM_APPEND=${VM_APPEND:-}
+VM_CPU=${VM_CPU:-max}
 # Limits, not expectations: other tests may use the machine at the same time.
 VM_BOOT_SECONDS=60
 VM_SECONDS=180
@@ -48,7 +49,7 @@ vm_launch()
 	exec {vm_monitor}<> monitor
 	timeout --foreground -k 5 "$VM_SECONDS" qemu-system-x86_64 \
 		-nodefaults -no-user-config -display none -no-reboot \
-		-pidfile qemu.pid -accel "$vm_accel" -cpu max -smp 2 \
+		-pidfile qemu.pid -accel "$vm_accel" -cpu "$VM_CPU" -smp 2 \
 		-m "$VM_MEMORY" -machine q35,memory-backend=ram \
 		-object "memory-backend-memfd,id=ram,size=${VM_MEMORY%%,*},share=on" \
 		-kernel "$vm_image" -initrd initramfs \

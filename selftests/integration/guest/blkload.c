@@ -8,7 +8,8 @@
  *   blkload zero  FILE OFFSET LENGTH         BLKZEROOUT, then compare with 0
  *   blkload rates OFFSET LENGTH SEED SLICES MS FILE...
  *   blkload busy  OFFSET LENGTH SEED FILE    load without end, to be killed
- *   blkload churn OFFSET LENGTH SEED SECONDS FILE    may be ended by SIGTERM
+ *   blkload churn OFFSET LENGTH SEED SECONDS FILE
+ *   blkload hold  OFFSET LENGTH SEED SECONDS FILE
  *
  * fill and check take "-a GPA" first: the buffer is then memory whose pages
  * all lie at or above that guest physical address, e.g. in a memory slot that
@@ -19,10 +20,8 @@
  * else the machine does meets all of them alike. It prints, for each kind and
  * file,  rate.KIND.INDEX=BYTES NANOSECONDS. The range must be filled with SEED.
  *
- * churn has many writes at work at once, remembers what it has written where, and
- * compares before it writes there again, and all at the end: a write that was
- * lost, or came once more when it was out of date, shows. It prints how many
- * there were. The range must be filled with SEED.
+ * churn and hold are in blkload_memory.c; the range must be filled with SEED, and
+ * SIGTERM ends them early.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +30,6 @@
 #include <linux/fs.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,24 +42,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECTOR		512u
+#include "blkload.h"
+
 #define WORDS		(SECTOR / 8)
-#define PAGE		4096u
 #define CHUNK		(256u << 10)
 #define THREADS		2
-#define CHURNERS	12
-#define FLUSH_EACH	4
 #define ALWAYS		UINT64_MAX
 
-struct range {
-	int fd;
-	uint64_t offset;
-	uint64_t len;
-	uint64_t seed;
-};
-
-__attribute__((format(printf, 1, 2), noreturn))
-static void die(const char *format, ...)
+void die(const char *format, ...)
 {
 	va_list args;
 
@@ -73,7 +61,7 @@ static void die(const char *format, ...)
 	exit(1);
 }
 
-static uint64_t number(const char *text)
+uint64_t number(const char *text)
 {
 	char *end;
 	uint64_t value;
@@ -85,7 +73,7 @@ static uint64_t number(const char *text)
 	return value;
 }
 
-static uint64_t now_ns(void)
+uint64_t now_ns(void)
 {
 	struct timespec t;
 
@@ -93,7 +81,7 @@ static uint64_t now_ns(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static uint64_t mix(uint64_t x)
+uint64_t mix(uint64_t x)
 {
 	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
 	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
@@ -121,7 +109,7 @@ static void stamp_tags(const struct range *r, uint64_t *buf, uint64_t at, size_t
 		buf[s * WORDS] = tag(r, at + s * SECTOR);
 }
 
-static void stamp(const struct range *r, uint64_t *buf, uint64_t at, size_t len)
+void stamp(const struct range *r, uint64_t *buf, uint64_t at, size_t len)
 {
 	for (size_t i = 0; i < len / 8; i++)
 		buf[i] = word(r, i % WORDS);
@@ -135,7 +123,7 @@ static void compare_tags(const struct range *r, const uint64_t *buf, uint64_t at
 			die("wrong sector at %#" PRIx64, at + s * SECTOR);
 }
 
-static void compare(const struct range *r, const uint64_t *buf, uint64_t at, size_t len)
+void compare(const struct range *r, const uint64_t *buf, uint64_t at, size_t len)
 {
 	compare_tags(r, buf, at, len);
 	for (size_t i = 0; i < len / 8; i++)
@@ -157,7 +145,7 @@ static int open_target(const char *path)
 	return fd;
 }
 
-static void transfer(int fd, bool write, void *buf, size_t len, uint64_t at)
+void transfer(int fd, bool write, void *buf, size_t len, uint64_t at)
 {
 	ssize_t n = write ? pwrite(fd, buf, len, (off_t)at) :
 			    pread(fd, buf, len, (off_t)at);
@@ -170,7 +158,7 @@ static void transfer(int fd, bool write, void *buf, size_t len, uint64_t at)
 		    write ? "write" : "read", len, at, n);
 }
 
-static void *buffer(size_t len)
+void *buffer(size_t len)
 {
 	void *buf = mmap(NULL, len, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
@@ -353,83 +341,6 @@ static void rates(struct worker *workers, const struct range *ranges,
 	}
 }
 
-static volatile sig_atomic_t churn_ends;
-
-static void on_term(int sig)
-{
-	(void)sig;
-	churn_ends = 1;
-}
-
-struct churner {
-	pthread_t thread;
-	struct range range;
-	uint64_t deadline;
-	uint64_t random;
-	uint64_t writes;
-	uint32_t *generations;
-};
-
-/* What block i of the churner's range holds after so many writes. */
-static void transfer_generation(struct churner *c, uint64_t i, bool write, uint64_t *buf)
-{
-	struct range r = c->range;
-	uint64_t at = r.offset + i * PAGE;
-
-	r.seed += (uint64_t)c->generations[i] << 32;
-	if (write)
-		stamp(&r, buf, at, PAGE);
-	transfer(r.fd, write, buf, PAGE, at);
-	if (!write)
-		compare(&r, buf, at, PAGE);
-}
-
-static void *churn_part(void *arg)
-{
-	uint64_t *buf = buffer(PAGE);
-	struct churner *c = arg;
-	uint64_t i, blocks = c->range.len / PAGE;
-
-	while (!churn_ends && now_ns() < c->deadline) {
-		c->random = mix(c->random + 1);
-		i = c->random % blocks;
-		/* Some of them right after they were written. */
-		if (c->random >> 40 & 3)
-			transfer_generation(c, i, false, buf);
-		c->generations[i]++;
-		transfer_generation(c, i, true, buf);
-		if (++c->writes % FLUSH_EACH == 0 && fdatasync(c->range.fd))
-			die("fdatasync: %s", strerror(errno));
-	}
-	for (i = 0; i < blocks; i++)
-		transfer_generation(c, i, false, buf);
-	return NULL;
-}
-
-static void churn(const struct range *r, uint64_t seconds)
-{
-	static struct churner churners[CHURNERS];
-	uint64_t part = r->len / CHURNERS / PAGE * PAGE, writes = 0;
-
-	for (unsigned int t = 0; t < CHURNERS; t++) {
-		struct churner *c = &churners[t];
-
-		c->range = *r;
-		c->range.offset += t * part;
-		c->range.len = part;
-		c->deadline = now_ns() + seconds * 1000000000;
-		c->random = t;
-		c->generations = buffer(part / PAGE * sizeof(*c->generations));
-		if (pthread_create(&c->thread, NULL, churn_part, c))
-			die("no thread");
-	}
-	for (unsigned int t = 0; t < CHURNERS; t++) {
-		pthread_join(churners[t].thread, NULL);
-		writes += churners[t].writes;
-	}
-	printf("%" PRIu64 "\n", writes);
-}
-
 static void check_range(const struct range *r)
 {
 	if (!r->len || r->len % (1u << 20) || r->offset % PAGE)
@@ -464,19 +375,18 @@ static int load_main(int argc, char **argv)
 	return 0;
 }
 
-static int churn_main(char **argv)
+/* A range of @path, by OFFSET LENGTH SEED. */
+static struct range open_range(const char *path, char **arguments)
 {
 	struct range r = {
-		.fd = open_target(argv[4]),
-		.offset = number(argv[0]),
-		.len = number(argv[1]),
-		.seed = number(argv[2]),
+		.fd = open_target(path),
+		.offset = number(arguments[0]),
+		.len = number(arguments[1]),
+		.seed = number(arguments[2]),
 	};
 
-	signal(SIGTERM, on_term);
 	check_range(&r);
-	churn(&r, number(argv[3]));
-	return 0;
+	return r;
 }
 
 int main(int argc, char **argv)
@@ -493,16 +403,13 @@ int main(int argc, char **argv)
 		die("see the head of its source for usage");
 	if (!strcmp(argv[1], "rates") || !strcmp(argv[1], "busy"))
 		return load_main(argc - 1, argv + 1);
-	if (!strcmp(argv[1], "churn") && argc == 7)
-		return churn_main(argv + 2);
+	if ((!strcmp(argv[1], "churn") || !strcmp(argv[1], "hold")) && argc == 7) {
+		r = open_range(argv[6], argv + 2);
+		run_memory(argv[1], &r, number(argv[5]));
+		return 0;
+	}
 
-	r = (struct range){
-		.fd = open_target(argv[2]),
-		.offset = number(argv[3]),
-		.len = number(argv[4]),
-		.seed = argc > 5 ? number(argv[5]) : 0,
-	};
-	check_range(&r);
+	r = open_range(argv[2], argc > 5 ? argv + 3 : (char *[]){ argv[3], argv[4], "0" });
 	if (!strcmp(argv[1], "fill") && argc == 6)
 		fill(&r, gpa);
 	else if (!strcmp(argv[1], "check") && argc == 6)

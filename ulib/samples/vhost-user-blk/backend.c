@@ -17,11 +17,11 @@
 
 #define PROTOCOL_FEATURES (VU_PROTOCOL_F_MQ | VU_PROTOCOL_F_REPLY_ACK | \
 			   VU_PROTOCOL_F_CONFIG | VU_PROTOCOL_F_RESET_DEVICE | \
-			   VU_PROTOCOL_F_INFLIGHT_SHMFD)
+			   VU_PROTOCOL_F_INFLIGHT_SHMFD | VU_PROTOCOL_F_LOG_SHMFD)
 
 static uint64_t offered(const struct backend *b)
 {
-	return blk_features(b->blk) | VU_F_PROTOCOL_FEATURES;
+	return blk_features(b->blk) | VU_F_PROTOCOL_FEATURES | VU_F_LOG_ALL;
 }
 
 static uint64_t protocol_offered(const struct backend *b)
@@ -37,6 +37,7 @@ int backend_init(struct backend *b, struct blk *blk)
 	b->blk = blk;
 	memory_init(&b->memory);
 	inflight_init(&b->inflight);
+	dirty_init(&b->dirty);
 	rings_init(b);
 	/* Memory that a front-end takes away must not take us along. */
 	err = gm_fault_enable();
@@ -51,16 +52,78 @@ void backend_reset(struct backend *b)
 	b->protocol_features = 0;
 	blk_set_features(b->blk, 0);
 	blk_set_map(b->blk, NULL);
+	gm_map_put(b->map);
+	b->map = NULL;
 	memory_exit(&b->memory);
+	dirty_exit(&b->dirty);
 	inflight_exit(&b->inflight);
+}
+
+static bool is_logging(const struct backend *b)
+{
+	return b->dirty.log && b->features & VU_F_LOG_ALL;
+}
+
+/*
+ * Memory, or what is to be marked, has changed: use the right map. Without one,
+ * the rings have lost their memory, rather than that a write goes unmarked.
+ */
+static int use_memory(struct backend *b)
+{
+	struct gm_map *map = NULL;
+	int err = 0;
+
+	if (b->memory.map && is_logging(b))
+		err = dirty_map(&b->dirty, b->memory.map, &map);
+	else if (b->memory.map)
+		map = gm_map_get(b->memory.map);
+	blk_set_map(b->blk, map);
+	gm_map_put(b->map);
+	b->map = map;
+	rings_map(b);
+	return err;
+}
+
+static int memory_changed(struct backend *b)
+{
+	stats_memory(b->blk->stats, &b->memory);
+	return use_memory(b);
+}
+
+/* Requests in flight have the map that they began with: none may be left. */
+static int change_log(struct backend *b, uint64_t features)
+{
+	bool was = is_logging(b);
+
+	b->features = features;
+	if (is_logging(b) == was)
+		return 0;
+	b->blk->stats->logs += !was;
+	blk_drain(b->blk);
+	return use_memory(b);
+}
+
+static int set_log_base(struct backend *b, const struct vu_log *wire, int *fds)
+{
+	int err = dirty_set_log(&b->dirty, wire, &fds[0]);
+
+	if (err || !(b->features & VU_F_LOG_ALL))
+		return err;
+	b->blk->stats->logs++;
+	blk_drain(b->blk);
+	return use_memory(b);
 }
 
 static int set_features(struct backend *b, uint64_t features)
 {
+	int err;
+
 	if (features & ~offered(b))
 		return because(-EINVAL, "features that were not offered: %#llx",
 			       (unsigned long long)features);
-	b->features = features;
+	err = change_log(b, features);
+	if (err)
+		return err;
 	blk_set_features(b->blk, features);
 	return rings_update(b);
 }
@@ -103,31 +166,20 @@ static int set_config(const struct vu_msg *m)
 	return m->header.flags & VU_NEED_REPLY ? because(-EPERM, "SET_CONFIG") : 0;
 }
 
-static void memory_changed(struct backend *b)
-{
-	blk_set_map(b->blk, b->memory.map);
-	stats_memory(b->blk->stats, &b->memory);
-	rings_map(b);
-}
-
 static int set_mem_table(struct backend *b, const struct vu_mem_table *table, int *fds)
 {
 	int err;
 
 	blk_drain(b->blk);
 	err = memory_replace(&b->memory, table, fds);
-	if (!err)
-		memory_changed(b);
-	return err;
+	return err ? err : memory_changed(b);
 }
 
 static int add_mem_reg(struct backend *b, const struct vu_region *wire, int *fds)
 {
 	int err = memory_add(&b->memory, wire, &fds[0]);
 
-	if (!err)
-		memory_changed(b);
-	return err;
+	return err ? err : memory_changed(b);
 }
 
 static int rem_mem_reg(struct backend *b, const struct vu_region *wire)
@@ -136,9 +188,7 @@ static int rem_mem_reg(struct backend *b, const struct vu_region *wire)
 
 	blk_drain(b->blk);
 	err = memory_remove(&b->memory, wire);
-	if (!err)
-		memory_changed(b);
-	return err;
+	return err ? err : memory_changed(b);
 }
 
 /* Rings that run have their part of the area that there is. */
@@ -188,6 +238,7 @@ static int reply_u64(struct vu_msg *reply, uint64_t value)
 static int handle(struct backend *b, const struct vu_msg *m, int *fds, struct vu_msg *reply)
 {
 	const union vu_payload *p = &m->payload;
+	int err;
 
 	switch (m->header.request) {
 	case VU_GET_FEATURES:
@@ -210,6 +261,11 @@ static int handle(struct backend *b, const struct vu_msg *m, int *fds, struct vu
 		return reply_u64(reply, MEMORY_MAX_SLOTS);
 	case VU_SET_MEM_TABLE:
 		return set_mem_table(b, &p->table, fds);
+	case VU_SET_LOG_BASE:
+		err = set_log_base(b, &p->log, fds);
+		return err ? err : reply_u64(reply, 0);
+	case VU_SET_LOG_FD:
+		return dirty_set_event(&b->dirty, &fds[0]);
 	case VU_ADD_MEM_REG:
 		return add_mem_reg(b, &p->mem_reg.region, fds);
 	case VU_REM_MEM_REG:
@@ -255,7 +311,9 @@ int backend_run(struct backend *b)
 	int ret = blk_run(b->blk);
 
 	/* Whatever came of it: if memory went away, that is the reason. */
-	if (memory_fault(&b->memory) || inflight_fault(&b->inflight))
+	if (memory_fault(&b->memory) || inflight_fault(&b->inflight) || dirty_fault(&b->dirty))
 		return -EIO;
+	if (ret >= 0 && is_logging(b) && dirty_notify(&b->dirty))
+		return -EPIPE;
 	return ret;
 }

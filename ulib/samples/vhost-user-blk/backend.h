@@ -6,6 +6,7 @@
 #define BACKEND_H
 
 #include "blk.h"
+#include "dirty.h"
 #include "inflight.h"
 #include "memory.h"
 #include "vhost_user.h"
@@ -40,6 +41,8 @@ struct ring {
  * struct backend - one front-end's device
  * @blk: the device itself
  * @memory: the guest's memory
+ * @dirty: the log for a migration
+ * @map: the memory as the device uses it, with or without the log
  * @inflight: where requests under way are noted
  * @features: those of virtio, as negotiated
  * @protocol_features: those of vhost-user
@@ -49,6 +52,8 @@ struct ring {
 struct backend {
 	struct blk *blk;
 	struct memory memory;
+	struct dirty dirty;
+	struct gm_map *map;
 	struct inflight inflight;
 	uint64_t features;
 	uint64_t protocol_features;

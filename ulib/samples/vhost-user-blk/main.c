@@ -9,6 +9,7 @@
  * Where to find what, in the order to read it:
  *
  *   memory.c      guest memory: from descriptors to a map of regions
+ *   dirty.c       what was written, for a guest that moves elsewhere
  *   inflight.c    what is under way, for who comes after us
  *   virtqueue.c   rings and descriptor chains: slices, loads and stores
  *   blk.c         requests: ranges to iovecs, data without a copy; blk_config.c
@@ -19,7 +20,7 @@
  *   event.c log.c stats.c main.c   the rest
  *
  * Front-end and guest are not trusted: see each file's head for what that means
- * there. Not done here: live migration, vIOMMU, packed rings.
+ * there. Not done here: vIOMMU, packed rings.
  */
 #include <errno.h>
 #include <getopt.h>

@@ -60,7 +60,7 @@ static int ring_map(struct backend *b, unsigned int i)
 	r->mapped = false;
 	q->live = false;
 	virtq_unmap(&q->vq);
-	if (!r->num || !r->has_addr || !b->memory.map)
+	if (!r->num || !r->has_addr || !b->map)
 		return 0;
 	if (memory_user_to_gpa(&b->memory, r->addr.desc, &addr.desc) ||
 	    memory_user_to_gpa(&b->memory, r->addr.avail, &addr.avail) ||
@@ -174,7 +174,7 @@ static int set_vring_addr(struct backend *b, const struct vu_vring_addr *addr)
 {
 	struct ring *r = &b->rings[addr->index];
 
-	if (addr->flags)
+	if (addr->flags & ~VU_VRING_F_LOG)
 		return because(-EINVAL, "SET_VRING_ADDR with flags %#x", addr->flags);
 	r->addr = *addr;
 	r->has_addr = true;

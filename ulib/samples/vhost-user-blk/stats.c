@@ -70,6 +70,7 @@ static void print(const struct stats *s, FILE *f)
 		{ "bytes_read", s->bytes_read },
 		{ "bytes_written", s->bytes_written },
 		{ "bytes_copied", s->bytes_copied },
+		{ "logs", s->logs },
 		{ "resubmitted", s->resubmitted },
 		{ "errors", s->errors },
 		{ "regions", s->region_count },

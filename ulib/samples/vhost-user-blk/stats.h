@@ -36,6 +36,7 @@ struct stats_region {
  * @bytes_copied: of both, what went through a buffer of the device's own. Data
  *	goes straight between image and guest memory, so that nothing adds to
  *	this; whoever adds such a path counts here.
+ * @logs: times that the dirty log was switched on, or another one came
  * @resubmitted: requests that a killed process had left, and that were done again
  * @errors: requests that were answered with anything but OK
  * @queue_requests: requests of each queue
@@ -56,6 +57,7 @@ struct stats {
 	uint64_t bytes_read;
 	uint64_t bytes_written;
 	uint64_t bytes_copied;
+	uint64_t logs;
 	uint64_t resubmitted;
 	uint64_t errors;
 	uint64_t queue_requests[MAX_QUEUES];

@@ -20,6 +20,8 @@ enum vu_request {
 	VU_SET_OWNER = 3,
 	VU_RESET_OWNER = 4,
 	VU_SET_MEM_TABLE = 5,
+	VU_SET_LOG_BASE = 6,
+	VU_SET_LOG_FD = 7,
 	VU_SET_VRING_NUM = 8,
 	VU_SET_VRING_ADDR = 9,
 	VU_SET_VRING_BASE = 10,
@@ -49,8 +51,10 @@ enum vu_request {
 #define VU_NEED_REPLY		0x8u
 
 /* Bits of the feature words */
+#define VU_F_LOG_ALL		(1ull << 26)
 #define VU_F_PROTOCOL_FEATURES	(1ull << 30)
 #define VU_PROTOCOL_F_MQ		(1ull << 0)
+#define VU_PROTOCOL_F_LOG_SHMFD		(1ull << 1)
 #define VU_PROTOCOL_F_REPLY_ACK		(1ull << 3)
 #define VU_PROTOCOL_F_CONFIG		(1ull << 9)
 #define VU_PROTOCOL_F_INFLIGHT_SHMFD	(1ull << 12)
@@ -77,6 +81,9 @@ struct vu_vring_state {
 	uint32_t index;
 	uint32_t num;
 };
+
+/* A flag of struct vu_vring_addr */
+#define VU_VRING_F_LOG		0x1u
 
 /* The addresses are the front-end's own: places in its address space. */
 struct vu_vring_addr {
@@ -106,6 +113,11 @@ struct vu_mem_reg {
 	struct vu_region region;
 };
 
+struct vu_log {
+	uint64_t size;
+	uint64_t offset;
+};
+
 struct vu_config {
 	uint32_t offset;
 	uint32_t size;
@@ -132,6 +144,7 @@ union vu_payload {
 	struct vu_mem_reg mem_reg;
 	struct vu_config config;
 	struct vu_inflight inflight;
+	struct vu_log log;
 };
 
 /* On the wire from @header on. @fd goes beside a reply: a descriptor, or -1. */
