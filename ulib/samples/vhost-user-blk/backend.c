@@ -9,6 +9,7 @@
  * ADD_MEM_REG takes nothing away, so requests go on with the map they have.
  */
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <string.h>
 
 #include "backend.h"
@@ -17,7 +18,8 @@
 
 #define PROTOCOL_FEATURES (VU_PROTOCOL_F_MQ | VU_PROTOCOL_F_REPLY_ACK | \
 			   VU_PROTOCOL_F_CONFIG | VU_PROTOCOL_F_RESET_DEVICE | \
-			   VU_PROTOCOL_F_INFLIGHT_SHMFD | VU_PROTOCOL_F_LOG_SHMFD)
+			   VU_PROTOCOL_F_INFLIGHT_SHMFD | VU_PROTOCOL_F_LOG_SHMFD | \
+			   VU_PROTOCOL_F_BACKEND_REQ)
 
 static uint64_t offered(const struct backend *b)
 {
@@ -52,6 +54,7 @@ void backend_reset(struct backend *b)
 	b->protocol_features = 0;
 	blk_set_features(b->blk, 0);
 	blk_set_map(b->blk, NULL);
+	viommu_reset(b->blk->viommu);
 	gm_map_put(b->map);
 	b->map = NULL;
 	memory_exit(&b->memory);
@@ -114,6 +117,71 @@ static int set_log_base(struct backend *b, const struct vu_log *wire, int *fds)
 	return use_memory(b);
 }
 
+/* Addresses are IOVAs from now on, or no longer. */
+static int change_iommu(struct backend *b, uint64_t features)
+{
+	const uint64_t needs = VU_PROTOCOL_F_REPLY_ACK | VU_PROTOCOL_F_BACKEND_REQ;
+	bool on = features >> VIRTIO_F_ACCESS_PLATFORM & 1;
+	struct viommu *v = b->blk->viommu;
+
+	if (on && (b->protocol_features & needs) != needs)
+		return because(-EINVAL, "an IOMMU that can't be asked");
+	/* While no ring ran, nobody took back what is not true any more. */
+	if (on == v->on && (!on || rings_run(b)))
+		return 0;
+	blk_drain(b->blk);
+	viommu_forget(v);
+	v->on = on;
+	return use_memory(b);
+}
+
+/* Nobody may use a translation any more when the front-end has the answer. */
+static int forget(struct backend *b, uint64_t iova, uint64_t len)
+{
+	bool rings = rings_use(b, iova, len);
+	int err;
+
+	/* A request that is given back needs its ring. */
+	if (rings || blk_uses(b->blk, iova, len))
+		blk_drain(b->blk);
+	err = viommu_invalidate(b->blk->viommu, iova, len);
+	if (!err && rings)
+		rings_map(b);
+	return err;
+}
+
+static int iotlb_update(struct backend *b, const struct vu_iotlb *m)
+{
+	gm_gpa_t target;
+	int err;
+
+	if (!m->size || m->perm < VU_IOTLB_RO || m->perm > VU_IOTLB_RW)
+		return because(-EINVAL, "a translation of %llu bytes with rights %u",
+			       (unsigned long long)m->size, m->perm);
+	err = memory_user_range(&b->memory, m->user_addr, m->size, &target);
+	if (!err && viommu_differs(b->blk->viommu, m, target))
+		err = forget(b, m->iova, m->size);
+	if (!err)
+		err = viommu_update(b->blk->viommu, m, target);
+	if (!err)
+		rings_translated(b);
+	return err;
+}
+
+static int iotlb_msg(struct backend *b, const struct vu_iotlb *m)
+{
+	switch (m->type) {
+	case VU_IOTLB_UPDATE:
+		return iotlb_update(b, m);
+	case VU_IOTLB_INVALIDATE:
+		/* The whole address space has a size that 64 bits can't hold. */
+		if (!m->size && m->iova)
+			return because(-EINVAL, "an empty invalidation");
+		return forget(b, m->iova, m->size);
+	}
+	return because(-EINVAL, "an IOTLB message of type %u", m->type);
+}
+
 static int set_features(struct backend *b, uint64_t features)
 {
 	int err;
@@ -121,7 +189,9 @@ static int set_features(struct backend *b, uint64_t features)
 	if (features & ~offered(b))
 		return because(-EINVAL, "features that were not offered: %#llx",
 			       (unsigned long long)features);
-	err = change_log(b, features);
+	err = change_iommu(b, features);
+	if (!err)
+		err = change_log(b, features);
 	if (err)
 		return err;
 	blk_set_features(b->blk, features);
@@ -172,7 +242,10 @@ static int set_mem_table(struct backend *b, const struct vu_mem_table *table, in
 
 	blk_drain(b->blk);
 	err = memory_replace(&b->memory, table, fds);
-	return err ? err : memory_changed(b);
+	if (err)
+		return err;
+	viommu_forget(b->blk->viommu);
+	return memory_changed(b);
 }
 
 static int add_mem_reg(struct backend *b, const struct vu_region *wire, int *fds)
@@ -188,20 +261,20 @@ static int rem_mem_reg(struct backend *b, const struct vu_region *wire)
 
 	blk_drain(b->blk);
 	err = memory_remove(&b->memory, wire);
-	return err ? err : memory_changed(b);
+	if (err)
+		return err;
+	viommu_forget(b->blk->viommu);
+	return memory_changed(b);
 }
 
 /* Rings that run have their part of the area that there is. */
 static int check_inflight(const struct backend *b, uint32_t request,
 			  const struct vu_inflight *wire)
 {
-	unsigned int i;
-
 	if (wire->queues > b->blk->queue_count)
 		return because(-EINVAL, "%s for %u queues", vu_name(request), wire->queues);
-	for (i = 0; i < b->blk->queue_count; i++)
-		if (b->rings[i].started)
-			return because(-EBUSY, "%s while a ring runs", vu_name(request));
+	if (rings_run(b))
+		return because(-EBUSY, "%s while a ring runs", vu_name(request));
 	return 0;
 }
 
@@ -266,6 +339,10 @@ static int handle(struct backend *b, const struct vu_msg *m, int *fds, struct vu
 		return err ? err : reply_u64(reply, 0);
 	case VU_SET_LOG_FD:
 		return dirty_set_event(&b->dirty, &fds[0]);
+	case VU_SET_BACKEND_REQ_FD:
+		return viommu_set_channel(b->blk->viommu, &fds[0]);
+	case VU_IOTLB_MSG:
+		return iotlb_msg(b, &p->iotlb);
 	case VU_ADD_MEM_REG:
 		return add_mem_reg(b, &p->mem_reg.region, fds);
 	case VU_REM_MEM_REG:
@@ -295,7 +372,9 @@ int backend_handle(struct backend *b, const struct vu_msg *m, int *fds, int nfds
 	err = vu_check(&m->header, &m->payload, nfds);
 	if (!err)
 		err = handle(b, m, fds, reply);
-	log_verbose("%s: %s", vu_name(m->header.request), err ? log_reason() : "ok");
+	/* There is one of these for each page of each request. */
+	if (err || m->header.request != VU_IOTLB_MSG)
+		log_verbose("%s: %s", vu_name(m->header.request), err ? log_reason() : "ok");
 	if (vu_has_reply(m->header.request))
 		return err ? err : 1;
 	if ((m->header.flags & VU_NEED_REPLY) &&
@@ -310,6 +389,7 @@ int backend_run(struct backend *b)
 {
 	int ret = blk_run(b->blk);
 
+	viommu_told(b->blk->viommu);
 	/* Whatever came of it: if memory went away, that is the reason. */
 	if (memory_fault(&b->memory) || inflight_fault(&b->inflight) || dirty_fault(&b->dirty))
 		return -EIO;

@@ -22,6 +22,7 @@
  * @polled: there will be no @kick, look without
  * @enabled: by SET_VRING_ENABLE
  * @mapped: it was found in guest memory
+ * @later: not yet, since an IOMMU was asked where it is, or is to be
  * @started: it runs, since there is all that it needs
  */
 struct ring {
@@ -34,6 +35,7 @@ struct ring {
 	bool polled;
 	bool enabled;
 	bool mapped;
+	bool later;
 	bool started;
 };
 
@@ -71,8 +73,9 @@ void backend_reset(struct backend *b);
  * Obey a message. It need not be well-formed. Descriptors that are kept are set
  * to -1 in @fds, the others stay the caller's.
  *
- * Return: 1 send @reply, and close its descriptor; 0 there is none; a negative errno with because(): the
- * connection can't go on, since the front-end would never learn of the failure.
+ * Return: 1 send @reply, and close its descriptor; 0 there is none; a negative errno
+ * with because(): the connection can't go on, since the front-end would never learn
+ * of the failure.
  */
 int backend_handle(struct backend *b, const struct vu_msg *m, int *fds, int nfds,
 		   struct vu_msg *reply);

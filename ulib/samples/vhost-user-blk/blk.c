@@ -19,50 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "blk.h"
-#include "event.h"
+#include "blk_request.h"
 #include "log.h"
 
-/*
- * How long one blk_run() keeps others waiting: requests begun and pieces of them
- * done. No driver is so fast that the loop in server.c does not come round.
- */
-#define RUN_MAX			256
-#define TAKE_MAX		64	/* of one queue before it is another's turn */
-#define PIECE_MAX		(4u << 20)	/* bytes of a request in one go */
-#define DRAIN_MAX		1024	/* pieces to finish what is in flight */
-
-/* Enough for BLK_SEG_MAX pieces; whoever sends more is served in several goes. */
-#define REQ_IOVS		128
-
-/**
- * struct blk_req - a request
- * @io: its work for the disk; the first member
- * @queue: where it came from
- * @map: the memory it uses, with a reference: until the last byte is moved, the
- *	disk has bare host addresses
- * @view: on @map
- * @chain: its descriptors
- * @out: what is left of the bytes that the device reads
- * @in: what is left of the bytes that the device writes, but for the status
- * @status: where that goes
- * @written: bytes of @in that were written
- * @iov: host addresses for @io
- * @next: in the list of free ones
- */
-struct blk_req {
-	struct disk_io io;
-	struct blk_queue *queue;
-	struct gm_map *map;
-	struct gm_view view;
-	struct chain chain;
-	struct gm_iov_cursor out;
-	struct gm_iov_cursor in;
-	gm_gpa_t status;
-	uint32_t written;
-	struct iovec iov[REQ_IOVS];
-	struct blk_req *next;
-};
+/* Bytes of a request in one go */
+#define PIECE_MAX		(4u << 20)
 
 /* struct virtio_blk_outhdr and virtio_blk_discard_write_zeroes, in types that
  * sparse can check together with the rest.
@@ -79,8 +40,8 @@ struct segment {
 	gm_le32_t flags;
 };
 
-int blk_init(struct blk *b, struct disk *disk, struct stats *stats, unsigned int queues,
-	     const char *id)
+int blk_init(struct blk *b, struct disk *disk, struct stats *stats, struct viommu *viommu,
+	     unsigned int queues, const char *id)
 {
 	unsigned int i;
 
@@ -94,6 +55,7 @@ int blk_init(struct blk *b, struct disk *disk, struct stats *stats, unsigned int
 	}
 	b->disk = disk;
 	b->stats = stats;
+	b->viommu = viommu;
 	b->queue_count = queues;
 	for (i = 0; i < queues; i++)
 		b->queues[i].call = -1;
@@ -112,30 +74,30 @@ void blk_set_map(struct blk *b, struct gm_map *map)
 	b->map = map;
 	/* Without memory there is nothing to view, and no ring runs. */
 	if (map)
-		gm_view_init(&b->view, map);
+		viommu_view(b->viommu, &b->view, map);
 }
 
-static void release(struct blk *b, struct blk_req *r)
+void blk_release(struct blk *b, struct blk_req *r)
 {
 	gm_map_put(r->map);
+	r->map = NULL;
 	r->next = b->free;
 	b->free = r;
 }
 
-/* Answer a request. The driver has its buffers back with this. */
-static int finish(struct blk *b, struct blk_req *r, uint8_t status)
+int blk_finish(struct blk *b, struct blk_req *r, uint8_t status)
 {
 	int err;
 
 	if (status != VIRTIO_BLK_S_OK)
 		b->stats->errors++;
-	err = gm_view_write(&r->view, r->status, &status, sizeof(status));
+	err = gm_slice_write(r->status, 0, &status, sizeof(status));
 	if (err)
 		because_gm(err, "status byte");
 	else
 		err = virtq_push(&r->queue->vq, r->chain.head, r->written + 1);
 	r->queue->pushed = true;
-	release(b, r);
+	blk_release(b, r);
 	return err;
 }
 
@@ -149,11 +111,43 @@ static int begin_flush(struct blk *b, struct blk_req *r)
 /* The image has what the driver wanted written. */
 static int finish_write(struct blk *b, struct blk_req *r)
 {
-	return b->write_through ? begin_flush(b, r) : finish(b, r, VIRTIO_BLK_S_OK);
+	return b->write_through ? begin_flush(b, r) : blk_finish(b, r, VIRTIO_BLK_S_OK);
 }
 
-/* Move the next bytes of a read or write: all that are left, as a rule. */
-static int move(struct blk *b, struct blk_req *r)
+int blk_resolve(struct blk *b, const struct chain *c)
+{
+	int first = 0;
+	uint16_t i;
+
+	for (i = 0; i < c->count; i++) {
+		int err = viommu_resolve(b->viommu, &c->ranges[i],
+					 i < c->readable ? GM_PERM_READ : GM_PERM_WRITE);
+
+		if (err && err != -EAGAIN)
+			return err;
+		if (err)
+			first = err;
+	}
+	return first;
+}
+
+/* The IOTLB has lost a part of what is left. */
+static int wait_for_iommu(struct blk *b, struct blk_req *r)
+{
+	int err = blk_resolve(b, &r->chain);
+
+	if (b->cancelled) {
+		blk_release(b, r);
+		return 0;
+	}
+	if ((err && err != -EAGAIN) || b->draining)
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
+	r->next = b->parked;
+	b->parked = r;
+	return 0;
+}
+
+int blk_move(struct blk *b, struct blk_req *r)
 {
 	bool read = r->io.op == DISK_READ;
 	/* A copy: how far the transfer comes is not known yet. */
@@ -161,19 +155,24 @@ static int move(struct blk *b, struct blk_req *r)
 	uint64_t bytes;
 	int n;
 
+	/* With an IOMMU, the addresses are good until blk_forget(). */
+	gm_view_begin(&r->view);
 	n = gm_iov_extract(&r->view, &c, read ? GM_PERM_WRITE : GM_PERM_READ, PIECE_MAX, r->iov,
 			   REQ_IOVS, &bytes);
+	gm_view_end(&r->view);
+	if (n == -EAGAIN)
+		return wait_for_iommu(b, r);
 	if (n < 0)
-		return finish(b, r, VIRTIO_BLK_S_IOERR);
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	if (!n)
-		return read ? finish(b, r, VIRTIO_BLK_S_OK) : finish_write(b, r);
+		return read ? blk_finish(b, r, VIRTIO_BLK_S_OK) : finish_write(b, r);
 	if (b->cancelled) {
-		release(b, r);
+		blk_release(b, r);
 		return 0;
 	}
 	if (b->draining) {
 		if (!b->drain_left)
-			return finish(b, r, VIRTIO_BLK_S_IOERR);
+			return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 		b->drain_left--;
 	}
 	r->io.iov = r->iov;
@@ -182,8 +181,7 @@ static int move(struct blk *b, struct blk_req *r)
 	return 0;
 }
 
-/* The disk has done what it could. */
-static int moved(struct blk *b, struct blk_req *r)
+int blk_moved(struct blk *b, struct blk_req *r)
 {
 	int64_t n = r->io.result;
 
@@ -193,10 +191,10 @@ static int moved(struct blk *b, struct blk_req *r)
 		return 0;
 	}
 	if (r->io.op == DISK_FLUSH)
-		return finish(b, r, n ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
+		return blk_finish(b, r, n ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
 	/* 0: somebody has made the image shorter. */
 	if (n <= 0)
-		return finish(b, r, VIRTIO_BLK_S_IOERR);
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	if (r->io.op == DISK_READ) {
 		gm_iov_mark(&r->view, &r->in, (uint64_t)n);
 		r->written += (uint32_t)n;
@@ -206,7 +204,7 @@ static int moved(struct blk *b, struct blk_req *r)
 		b->stats->bytes_written += (uint64_t)n;
 	}
 	r->io.off += (uint64_t)n;
-	return move(b, r);
+	return blk_move(b, r);
 }
 
 static bool on_disk(const struct blk *b, uint64_t sector, uint64_t sectors)
@@ -220,12 +218,12 @@ static int begin_move(struct blk *b, struct blk_req *r, enum disk_op op, uint64_
 
 	/* The used ring has 32 bits for a length, with the status byte in it. */
 	if (len % SECTOR_SIZE || len > UINT32_MAX - 1 || !on_disk(b, sector, len >> SECTOR_SHIFT))
-		return finish(b, r, VIRTIO_BLK_S_IOERR);
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	if (op == DISK_WRITE && b->disk->read_only)
-		return finish(b, r, VIRTIO_BLK_S_IOERR);
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	r->io.op = op;
 	r->io.off = sector << SECTOR_SHIFT;
-	return move(b, r);
+	return blk_move(b, r);
 }
 
 static int get_id(struct blk *b, struct blk_req *r)
@@ -235,9 +233,9 @@ static int get_id(struct blk *b, struct blk_req *r)
 	if (len > sizeof(b->id))
 		len = sizeof(b->id);
 	if (!len || gm_iov_write(&r->view, &r->in, b->id, len))
-		return finish(b, r, VIRTIO_BLK_S_IOERR);
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	r->written = (uint32_t)len;
-	return finish(b, r, VIRTIO_BLK_S_OK);
+	return blk_finish(b, r, VIRTIO_BLK_S_OK);
 }
 
 /* May this segment be discarded or zeroed? VIRTIO_BLK_S_*. */
@@ -279,17 +277,17 @@ static int do_segments(struct blk *b, struct blk_req *r, bool zero)
 	size_t i, count = len / sizeof(segments[0]);
 
 	if (!len || len > sizeof(segments) || len % sizeof(segments[0]) || b->disk->read_only)
-		return finish(b, r, VIRTIO_BLK_S_IOERR);
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	/* One copy is checked and used: the guest can change its own meanwhile. */
 	if (gm_iov_read(&r->view, &r->out, segments, len))
-		return finish(b, r, VIRTIO_BLK_S_IOERR);
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	/* Half a gigabyte to zero can be a lot of work: enough for one run. */
 	b->work += RUN_MAX;
 	for (i = 0; i < count && status == VIRTIO_BLK_S_OK; i++)
 		status = check_segment(b, &segments[i], zero);
 	for (i = 0; i < count && status == VIRTIO_BLK_S_OK; i++)
 		status = do_segment(b, &segments[i], zero);
-	return status == VIRTIO_BLK_S_OK ? finish_write(b, r) : finish(b, r, status);
+	return status == VIRTIO_BLK_S_OK ? finish_write(b, r) : blk_finish(b, r, status);
 }
 
 static int dispatch(struct blk *b, struct blk_req *r, uint32_t type, uint64_t sector)
@@ -313,7 +311,7 @@ static int dispatch(struct blk *b, struct blk_req *r, uint32_t type, uint64_t se
 	case VIRTIO_BLK_T_GET_ID:
 		return get_id(b, r);
 	}
-	return finish(b, r, VIRTIO_BLK_S_UNSUPP);
+	return blk_finish(b, r, VIRTIO_BLK_S_UNSUPP);
 }
 
 /* Find the status byte, the last one that the device may write. */
@@ -321,20 +319,24 @@ static int split_status(struct blk_req *r)
 {
 	struct chain *c = &r->chain;
 	struct gm_range *last;
+	gm_gpa_t status;
 	int err;
 
 	if (c->count == c->readable)
 		return because(-EPROTO, "a request without room for its status");
 	last = &c->ranges[c->count - 1];
 	last->len--;
-	if (gm_gpa_add(last->gpa, last->len, &r->status))
+	if (gm_gpa_add(last->gpa, last->len, &status))
 		return because(-EPROTO, "a status byte past the end of memory");
-	err = gm_view_check_range(&r->view, r->status, 1, GM_PERM_WRITE);
+	gm_view_begin(&r->view);
+	err = gm_view_slice(&r->view, status, 1, GM_PERM_WRITE, &r->status);
+	gm_view_end(&r->view);
+	if (err == -EAGAIN)
+		return because(-EFAULT, "no translation for a status byte");
 	return err ? because_gm(err, "status byte") : 0;
 }
 
-/* A request has come into @r->chain, the first of the free ones. */
-static int begin(struct blk *b, struct blk_req *r, unsigned int index)
+int blk_begin(struct blk *b, struct blk_req *r, unsigned int index)
 {
 	struct chain *c = &r->chain;
 	struct header h;
@@ -347,7 +349,7 @@ static int begin(struct blk *b, struct blk_req *r, unsigned int index)
 	b->free = r->next;
 	r->queue = &b->queues[index];
 	r->map = gm_map_get(b->map);
-	gm_view_init(&r->view, r->map);
+	viommu_view(b->viommu, &r->view, r->map);
 	r->written = 0;
 	err = split_status(r);
 	if (!err)
@@ -355,135 +357,10 @@ static int begin(struct blk *b, struct blk_req *r, unsigned int index)
 	if (!err)
 		err = gm_iov_init(&r->in, c->ranges + c->readable, c->count - c->readable);
 	if (err) {
-		release(b, r);
+		blk_release(b, r);
 		return err;
 	}
 	if (gm_iov_read(&r->view, &r->out, &h, sizeof(h)))
-		return finish(b, r, VIRTIO_BLK_S_IOERR);
+		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	return dispatch(b, r, gm_le32_to_cpu(h.type), gm_le64_to_cpu(h.sector));
-}
-
-/* Take requests while there are some, and room. Return: how many; an error. */
-static int take(struct blk *b, unsigned int index)
-{
-	struct blk_queue *q = &b->queues[index];
-	int taken = 0, ret;
-
-	while (q->live && b->free && taken < TAKE_MAX && b->work < RUN_MAX) {
-		struct blk_req *r = b->free;
-
-		ret = virtq_pop(&q->vq, &b->view, &r->chain);
-		if (!ret) {
-			ret = virtq_enable_kicks(&q->vq);
-			if (!ret)
-				break;
-		} else if (ret > 0) {
-			ret = virtq_disable_kicks(&q->vq);
-			if (!ret)
-				ret = begin(b, r, index);
-			taken++;
-		}
-		if (ret < 0)
-			return ret;
-	}
-	return taken;
-}
-
-/* Go on with what the disk has done. Return: how many; the first error. */
-static int reap(struct blk *b)
-{
-	struct disk_io *io;
-	int done = 0, first = 0;
-
-	while ((io = disk_reap(b->disk))) {
-		int err = moved(b, (struct blk_req *)io);
-
-		done++;
-		if (!first)
-			first = err;
-	}
-	return first ? first : done;
-}
-
-static int notify(struct blk *b)
-{
-	unsigned int i;
-
-	for (i = 0; i < b->queue_count; i++) {
-		struct blk_queue *q = &b->queues[i];
-		int ret;
-
-		if (!q->pushed)
-			continue;
-		q->pushed = false;
-		ret = virtq_wants_notify(&q->vq);
-		if (ret < 0)
-			return ret;
-		if (ret)
-			ret = event_signal(q->call);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
-}
-
-int blk_run(struct blk *b)
-{
-	b->work = 0;
-	while (b->work < RUN_MAX) {
-		int taken = 0, done, ret;
-		unsigned int i;
-
-		/* Another one is first each time, since slots can be few. */
-		b->turn = (b->turn + 1) % b->queue_count;
-		for (i = 0; i < b->queue_count; i++) {
-			ret = take(b, (b->turn + i) % b->queue_count);
-			if (ret < 0)
-				return ret;
-			taken += ret;
-		}
-		disk_start(b->disk);
-		done = reap(b);
-		if (done < 0)
-			return done;
-		ret = notify(b);
-		if (ret < 0)
-			return ret;
-		if (!taken && !done)
-			return 0;
-	}
-	return 1;
-}
-
-void blk_drain(struct blk *b)
-{
-	b->draining = true;
-	b->drain_left = DRAIN_MAX;
-	while (b->disk->in_flight) {
-		disk_wait(b->disk);
-		reap(b);
-	}
-	b->draining = false;
-	notify(b);
-}
-
-int blk_finish_left(struct blk *b, struct blk_queue *q)
-{
-	int ret = 0;
-
-	/* Each turn begins one at least, since all that it may have to wait for
-	 * is room.
-	 */
-	while (ret >= 0 && q->live && inflight_has_left(&q->vq.inflight)) {
-		ret = blk_run(b);
-		blk_drain(b);
-	}
-	return ret < 0 ? ret : 0;
-}
-
-void blk_cancel(struct blk *b)
-{
-	b->cancelled = true;
-	blk_drain(b);
-	b->cancelled = false;
 }

@@ -13,6 +13,7 @@
 
 #include "disk.h"
 #include "stats.h"
+#include "viommu.h"
 #include "virtqueue.h"
 
 /* What configuration space tells the driver of its limits. */
@@ -28,12 +29,14 @@ struct blk_req;
  * @vq: the queue
  * @live: it is set up and may be used
  * @pushed: there are used entries that the driver was not told of
+ * @waits: the next request waits for translations
  * @call: eventfd of the interrupt, or -1
  */
 struct blk_queue {
 	struct virtq vq;
 	bool live;
 	bool pushed;
+	bool waits;
 	int call;
 };
 
@@ -41,6 +44,7 @@ struct blk_queue {
  * struct blk - a block device
  * @disk: what is behind it
  * @stats: counts
+ * @viommu: what addresses go through, when it is on
  * @map: the guest's memory, borrowed; NULL: none
  * @view: for rings and descriptors
  * @queues: the queues
@@ -53,11 +57,13 @@ struct blk_queue {
  * @write_through: the driver does not know how to flush, so each write does
  * @reqs: one for each request that the disk can have in flight
  * @free: those that are not
+ * @parked: those that wait for the IOMMU in the middle
  * @id: the answer to VIRTIO_BLK_T_GET_ID
  */
 struct blk {
 	struct disk *disk;
 	struct stats *stats;
+	struct viommu *viommu;
 	struct gm_map *map;
 	struct gm_view view;
 	struct blk_queue queues[MAX_QUEUES];
@@ -70,12 +76,13 @@ struct blk {
 	bool write_through;
 	struct blk_req *reqs;
 	struct blk_req *free;
+	struct blk_req *parked;
 	char id[VIRTIO_BLK_ID_BYTES];
 };
 
 /* Return: 0; -ENOMEM. */
-int blk_init(struct blk *b, struct disk *disk, struct stats *stats, unsigned int queues,
-	     const char *id);
+int blk_init(struct blk *b, struct disk *disk, struct stats *stats, struct viommu *viommu,
+	     unsigned int queues, const char *id);
 /* Nothing may be in flight. */
 void blk_exit(struct blk *b);
 
@@ -116,5 +123,8 @@ void blk_drain(struct blk *b);
  * is dropped without an answer.
  */
 void blk_cancel(struct blk *b);
+
+/* Does a request under way use a byte of this range? @len 0: of all there are. */
+bool blk_uses(const struct blk *b, uint64_t iova, uint64_t len);
 
 #endif /* BLK_H */

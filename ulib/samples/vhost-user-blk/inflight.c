@@ -308,11 +308,19 @@ bool inflight_has_left(const struct inflight_queue *q)
 	return q->left_next < q->left_count;
 }
 
-bool inflight_next(struct inflight_queue *q, uint16_t *head)
+bool inflight_peek(const struct inflight_queue *q, uint16_t *head)
 {
 	if (!inflight_has_left(q))
 		return false;
-	*head = q->left[q->left_next++].head;
+	*head = q->left[q->left_next].head;
+	return true;
+}
+
+bool inflight_next(struct inflight_queue *q)
+{
+	if (!inflight_has_left(q))
+		return false;
+	q->left_next++;
 	return true;
 }
 

@@ -95,8 +95,9 @@ void inflight_stop(struct inflight_queue *q);
 
 bool inflight_has_left(const struct inflight_queue *q);
 
-/* The next request to be done again. False: there is none. */
-bool inflight_next(struct inflight_queue *q, uint16_t *head);
+/* The next request to be done again; go on to the one after. False: there is none. */
+bool inflight_peek(const struct inflight_queue *q, uint16_t *head);
+bool inflight_next(struct inflight_queue *q);
 
 /* A request was taken. Return: 0; a slice's error. */
 int inflight_take(struct inflight_queue *q, uint16_t head);

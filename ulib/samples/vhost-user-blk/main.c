@@ -9,10 +9,12 @@
  * Where to find what, in the order to read it:
  *
  *   memory.c      guest memory: from descriptors to a map of regions
+ *   viommu.c      an IOMMU between the device and memory
  *   dirty.c       what was written, for a guest that moves elsewhere
  *   inflight.c    what is under way, for who comes after us
  *   virtqueue.c   rings and descriptor chains: slices, loads and stores
  *   blk.c         requests: ranges to iovecs, data without a copy; blk_config.c
+ *   blk_run.c     which request is next
  *   disk.c        the image and its two engines; disk_uring.c
  *   backend.c     what each message of the vhost-user protocol does; rings.c
  *   vhost_user.c  which messages are well-formed; connection.c their transport
@@ -20,7 +22,7 @@
  *   event.c log.c stats.c main.c   the rest
  *
  * Front-end and guest are not trusted: see each file's head for what that means
- * there. Not done here: vIOMMU, packed rings.
+ * there. Not done here: packed rings.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -158,6 +160,7 @@ static int serve(const struct options *o, struct disk *disk)
 {
 	static struct stats stats;
 	static struct server server;
+	static struct viommu viommu;
 	static struct blk blk;
 	int err;
 
@@ -165,9 +168,14 @@ static int serve(const struct options *o, struct disk *disk)
 	stats.engine = disk_engine_name(disk);
 	server.stats_path = o->stats;
 	server.once = o->once;
-	err = blk_init(&blk, disk, &stats, o->queues, disk_id(o->image));
+	err = viommu_init(&viommu, &stats);
 	if (err)
 		return err;
+	err = blk_init(&blk, disk, &stats, &viommu, o->queues, disk_id(o->image));
+	if (err) {
+		viommu_exit(&viommu);
+		return err;
+	}
 	err = backend_init(&server.backend, &blk);
 	server.backend.no_slots = o->no_slots;
 	if (!err)
@@ -177,6 +185,7 @@ static int serve(const struct options *o, struct disk *disk)
 		server_close(&server);
 	}
 	blk_exit(&blk);
+	viommu_exit(&viommu);
 	return err;
 }
 

@@ -245,7 +245,7 @@ int memory_remove(struct memory *m, const struct vu_region *wire)
 	return 0;
 }
 
-int memory_user_to_gpa(const struct memory *m, uint64_t user, gm_gpa_t *gpa)
+int memory_user_range(const struct memory *m, uint64_t user, uint64_t len, gm_gpa_t *gpa)
 {
 	size_t i;
 
@@ -254,11 +254,16 @@ int memory_user_to_gpa(const struct memory *m, uint64_t user, gm_gpa_t *gpa)
 		uint64_t off = user - wire->user_addr;
 
 		/* Below the region's start the difference wraps, to much. */
-		if (off < wire->size)
+		if (off < wire->size && len <= wire->size - off)
 			return gm_gpa_add(gm_gpa(wire->gpa), off, gpa) ? -EFAULT : 0;
 	}
 	return because(-EFAULT, "no memory at the front-end's address %#llx",
 		       (unsigned long long)user);
+}
+
+int memory_user_to_gpa(const struct memory *m, uint64_t user, gm_gpa_t *gpa)
+{
+	return memory_user_range(m, user, 1, gpa);
 }
 
 int memory_fault(const struct memory *m)

@@ -61,6 +61,9 @@ int memory_remove(struct memory *m, const struct vu_region *wire);
 /* The guest address behind an address of the front-end's. Return: 0; -EFAULT. */
 int memory_user_to_gpa(const struct memory *m, uint64_t user, gm_gpa_t *gpa);
 
+/* The same for a range, which must be in one region. */
+int memory_user_range(const struct memory *m, uint64_t user, uint64_t len, gm_gpa_t *gpa);
+
 /* Has memory been taken away under us? Return: 0; -EIO. */
 int memory_fault(const struct memory *m);
 

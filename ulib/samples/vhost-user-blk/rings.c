@@ -27,12 +27,17 @@ static bool is_enabled(const struct backend *b, const struct ring *r)
 	return r->enabled || !(b->features & VU_F_PROTOCOL_FEATURES);
 }
 
+static bool has_kick(const struct ring *r)
+{
+	return r->kick >= 0 || r->polled;
+}
+
 /* Something has changed: does the ring run now? */
 static int ring_update(struct backend *b, unsigned int i)
 {
 	struct blk_queue *q = &b->blk->queues[i];
 	struct ring *r = &b->rings[i];
-	bool ready = r->mapped && (r->kick >= 0 || r->polled);
+	bool ready = r->mapped && has_kick(r);
 
 	q->live = false;
 	if (ready && !r->started) {
@@ -49,6 +54,15 @@ static int ring_update(struct backend *b, unsigned int i)
 	return 0;
 }
 
+/* Rings come with addresses of the front-end's, or with IOVAs. */
+static int ring_addr(const struct backend *b, uint64_t addr, gm_gpa_t *out)
+{
+	if (!b->blk->viommu->on)
+		return memory_user_to_gpa(&b->memory, addr, out);
+	*out = gm_gpa(addr);
+	return 0;
+}
+
 /* Find the ring in the memory there is now. Too early is no error. */
 static int ring_map(struct backend *b, unsigned int i)
 {
@@ -58,15 +72,23 @@ static int ring_map(struct backend *b, unsigned int i)
 	int err = 0;
 
 	r->mapped = false;
+	r->later = false;
 	q->live = false;
 	virtq_unmap(&q->vq);
 	if (!r->num || !r->has_addr || !b->map)
 		return 0;
-	if (memory_user_to_gpa(&b->memory, r->addr.desc, &addr.desc) ||
-	    memory_user_to_gpa(&b->memory, r->addr.avail, &addr.avail) ||
-	    memory_user_to_gpa(&b->memory, r->addr.used, &addr.used))
+	/* Nobody is asked in vain: other addresses may come before the kick. */
+	r->later = b->blk->viommu->on && !has_kick(r);
+	if (r->later)
+		return 0;
+	if (ring_addr(b, r->addr.desc, &addr.desc) || ring_addr(b, r->addr.avail, &addr.avail) ||
+	    ring_addr(b, r->addr.used, &addr.used))
 		return -EFAULT;
 	err = virtq_map(&q->vq, &b->blk->view, r->num, &addr);
+	/* rings_translated() comes, then. */
+	r->later = err == -EAGAIN;
+	if (r->later)
+		return 0;
 	if (err)
 		return err;
 	r->mapped = true;
@@ -98,13 +120,52 @@ void rings_map(struct backend *b)
 		bool was_mapped = b->rings[i].mapped;
 		int err = ring_map(b, i);
 
-		if (!err && (b->rings[i].mapped || !was_mapped))
+		if (!err && (b->rings[i].mapped || b->rings[i].later || !was_mapped))
 			continue;
 		log_verbose("ring %u has lost its memory: %s", i,
 			    err ? log_reason() : "there is none");
 		if (event_signal(b->rings[i].err))
 			log_verbose("ring %u: %s", i, log_reason());
 	}
+}
+
+void rings_translated(struct backend *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->blk->queue_count; i++)
+		if (b->rings[i].later && ring_map(b, i) && event_signal(b->rings[i].err))
+			log_verbose("ring %u: %s", i, log_reason());
+}
+
+static bool meets(uint64_t a, uint64_t a_len, uint64_t b, uint64_t b_len)
+{
+	return a < b ? b - a < a_len : a - b < b_len;
+}
+
+bool rings_use(const struct backend *b, uint64_t iova, uint64_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->blk->queue_count; i++) {
+		const struct ring *r = &b->rings[i];
+
+		if (r->mapped && (!len || meets(r->addr.desc, VIRTQ_DESC_SIZE(r->num), iova, len) ||
+				  meets(r->addr.avail, VIRTQ_AVAIL_SIZE(r->num), iova, len) ||
+				  meets(r->addr.used, VIRTQ_USED_SIZE(r->num), iova, len)))
+			return true;
+	}
+	return false;
+}
+
+bool rings_run(const struct backend *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->blk->queue_count; i++)
+		if (b->rings[i].started)
+			return true;
+	return false;
 }
 
 static void ring_init(struct ring *r)
@@ -238,7 +299,7 @@ static int set_vring_fd(struct backend *b, uint32_t request, uint64_t value, int
 	if (request != VU_SET_VRING_KICK)
 		return 0;
 	r->polled = value & VU_VRING_NOFD;
-	return ring_update(b, i);
+	return r->later ? ring_map(b, i) : ring_update(b, i);
 }
 
 /* Requests that concern one ring begin with its number. True: there is none. */

@@ -21,6 +21,15 @@ int rings_update(struct backend *b);
 /* Memory has changed: a slice of a ring borrows from the map, all are found anew. */
 void rings_map(struct backend *b);
 
+/* An IOMMU has a translation more: perhaps it is that of a ring. */
+void rings_translated(struct backend *b);
+
+/* Is a part of a ring in this range of IOVAs? @len 0: in all there are. */
+bool rings_use(const struct backend *b, uint64_t iova, uint64_t len);
+
+/* Does any ring run? */
+bool rings_run(const struct backend *b);
+
 /* Obey a message that is about one ring; as backend_handle(). */
 int rings_handle(struct backend *b, const struct vu_msg *m, int *fds, struct vu_msg *reply);
 

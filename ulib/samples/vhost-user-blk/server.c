@@ -150,6 +150,7 @@ static void disconnect(struct server *s, bool misbehaved)
 	} else {
 		log_verbose("disconnected");
 	}
+	viommu_count(s->backend.blk->viommu);
 	backend_reset(&s->backend);
 	conn_close(&s->conn);
 	serving = 0;
@@ -180,7 +181,7 @@ static int obey(struct server *s)
 	return CONN_NOTHING;
 }
 
-enum { STOP, PEER, DISK, KICKS, POLLS = KICKS + MAX_QUEUES };
+enum { STOP, PEER, DISK, CHANNEL, KICKS, POLLS = KICKS + MAX_QUEUES };
 
 /* Fill @p. Return: how long poll() may wait, if nothing happens. */
 static int prepare(const struct server *s, struct pollfd *p)
@@ -193,6 +194,7 @@ static int prepare(const struct server *s, struct pollfd *p)
 	p[STOP].fd = s->stop;
 	/* The next front-end has to wait for this one to go. */
 	p[PEER].fd = connected ? s->conn.fd : s->listener;
+	p[CHANNEL].fd = b->blk->viommu->channel;
 	p[DISK].fd = disk_poll_fd(b->blk->disk);
 	for (i = 0; i < b->blk->queue_count; i++) {
 		p[KICKS + i].fd = b->rings[i].kick;
@@ -229,6 +231,8 @@ static int serve(struct server *s, const struct pollfd *p)
 
 	/* Before messages: one of them may close the descriptor. */
 	ret = clear_kicks(s, p);
+	if (!ret && p[CHANNEL].revents)
+		ret = viommu_receive(s->backend.blk->viommu);
 	if (!ret && p[PEER].revents)
 		ret = obey(s);
 	if (ret == CONN_CLOSED) {

@@ -37,6 +37,13 @@ struct stats_region {
  *	goes straight between image and guest memory, so that nothing adds to
  *	this; whoever adds such a path counts here.
  * @logs: times that the dirty log was switched on, or another one came
+ * @iotlb_asked: pages that the front-end was asked for
+ * @iotlb_updates: translations that it told
+ * @iotlb_invalidations: messages by which it took some back
+ * @iotlb_denied: pages that it has no translation for
+ * @iotlb_hits: lookups that the IOTLB answered
+ * @iotlb_misses: those that it did not
+ * @iotlb_evictions: translations that made room for others
  * @resubmitted: requests that a killed process had left, and that were done again
  * @errors: requests that were answered with anything but OK
  * @queue_requests: requests of each queue
@@ -58,6 +65,13 @@ struct stats {
 	uint64_t bytes_written;
 	uint64_t bytes_copied;
 	uint64_t logs;
+	uint64_t iotlb_asked;
+	uint64_t iotlb_updates;
+	uint64_t iotlb_invalidations;
+	uint64_t iotlb_denied;
+	uint64_t iotlb_hits;
+	uint64_t iotlb_misses;
+	uint64_t iotlb_evictions;
 	uint64_t resubmitted;
 	uint64_t errors;
 	uint64_t queue_requests[MAX_QUEUES];

@@ -42,6 +42,8 @@ static const struct shape shapes[VU_REQUESTS] = {
 	[VU_GET_QUEUE_NUM] = { .name = "GET_QUEUE_NUM", .reply = true },
 	[VU_SET_VRING_ENABLE] = { .name = "SET_VRING_ENABLE",
 				  .size = sizeof(struct vu_vring_state) },
+	[VU_SET_BACKEND_REQ_FD] = { .name = "SET_BACKEND_REQ_FD", .min_fds = 1, .max_fds = 1 },
+	[VU_IOTLB_MSG] = { .name = "IOTLB_MSG", .size = sizeof(struct vu_iotlb) },
 	[VU_GET_CONFIG] = { .name = "GET_CONFIG", .size = VU_CONFIG_HEADER, .variable = true,
 			    .reply = true },
 	[VU_SET_CONFIG] = { .name = "SET_CONFIG", .size = VU_CONFIG_HEADER, .variable = true },

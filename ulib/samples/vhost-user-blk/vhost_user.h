@@ -33,6 +33,8 @@ enum vu_request {
 	VU_SET_PROTOCOL_FEATURES = 16,
 	VU_GET_QUEUE_NUM = 17,
 	VU_SET_VRING_ENABLE = 18,
+	VU_SET_BACKEND_REQ_FD = 21,
+	VU_IOTLB_MSG = 22,
 	VU_GET_CONFIG = 24,
 	VU_SET_CONFIG = 25,
 	VU_GET_INFLIGHT_FD = 31,
@@ -43,6 +45,9 @@ enum vu_request {
 	VU_REM_MEM_REG = 38,
 	VU_REQUESTS,
 };
+
+/* What the device asks, over the backend channel */
+#define VU_BACKEND_IOTLB_MSG	1u
 
 /* Bits of header.flags */
 #define VU_VERSION		0x1u
@@ -56,6 +61,7 @@ enum vu_request {
 #define VU_PROTOCOL_F_MQ		(1ull << 0)
 #define VU_PROTOCOL_F_LOG_SHMFD		(1ull << 1)
 #define VU_PROTOCOL_F_REPLY_ACK		(1ull << 3)
+#define VU_PROTOCOL_F_BACKEND_REQ	(1ull << 5)
 #define VU_PROTOCOL_F_CONFIG		(1ull << 9)
 #define VU_PROTOCOL_F_INFLIGHT_SHMFD	(1ull << 12)
 #define VU_PROTOCOL_F_RESET_DEVICE	(1ull << 13)
@@ -113,6 +119,19 @@ struct vu_mem_reg {
 	struct vu_region region;
 };
 
+/* As the kernel's vhost_iotlb_msg. The address is the front-end's own. */
+struct vu_iotlb {
+	uint64_t iova;
+	uint64_t size;
+	uint64_t user_addr;
+	uint8_t perm;
+	uint8_t type;
+	uint8_t padding[6];
+};
+
+enum { VU_IOTLB_RO = 1, VU_IOTLB_WO = 2, VU_IOTLB_RW = 3 };
+enum { VU_IOTLB_MISS = 1, VU_IOTLB_UPDATE = 2, VU_IOTLB_INVALIDATE = 3 };
+
 struct vu_log {
 	uint64_t size;
 	uint64_t offset;
@@ -145,6 +164,7 @@ union vu_payload {
 	struct vu_config config;
 	struct vu_inflight inflight;
 	struct vu_log log;
+	struct vu_iotlb iotlb;
 };
 
 /* On the wire from @header on. @fd goes beside a reply: a descriptor, or -1. */

@@ -69,7 +69,12 @@ static int map_part(struct gm_view *v, gm_gpa_t gpa, uint64_t len, uint64_t alig
 	if (gm_gpa_mask(gpa, align - 1))
 		return because(-EINVAL, "a ring at guest address %#llx is not aligned",
 			       (unsigned long long)gm_gpa_raw(gpa));
-	err = gm_view_slice(v, gpa, len, perm, out);
+	do {
+		gm_view_begin(v);
+		err = gm_view_slice(v, gpa, len, perm, out);
+		gm_view_end(v);
+		/* An IOMMU is asked outside of a section, and may say "later". */
+	} while (err == -EAGAIN && !gm_view_check_range(v, gpa, len, perm));
 	if (!err)
 		err = gm_slice_aligned_ptr(*out, 0, len, align, &ptr);
 	return err ? because_gm(err, "ring") : 0;
@@ -90,15 +95,12 @@ int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct vi
 
 	if (!num || num > VIRTQ_MAX || (num & (num - 1)))
 		return because(-EINVAL, "a queue of %u entries", num);
-	/* 2 more bytes than the entries: the event field, in use or not. */
-	err = map_part(v, addr->desc, (uint64_t)num * sizeof(struct desc), DESC_ALIGN,
-		       GM_PERM_READ, &desc);
+	err = map_part(v, addr->desc, VIRTQ_DESC_SIZE(num), DESC_ALIGN, GM_PERM_READ, &desc);
 	if (!err)
-		err = map_part(v, addr->avail, RING_ENTRIES + num * sizeof(gm_le16_t) + 2,
-			       AVAIL_ALIGN, GM_PERM_READ, &avail);
+		err = map_part(v, addr->avail, VIRTQ_AVAIL_SIZE(num), AVAIL_ALIGN, GM_PERM_READ,
+			       &avail);
 	if (!err)
-		err = map_part(v, addr->used, RING_ENTRIES + num * sizeof(struct used_elem) + 2,
-			       USED_ALIGN, GM_PERM_RW, &used);
+		err = map_part(v, addr->used, VIRTQ_USED_SIZE(num), USED_ALIGN, GM_PERM_RW, &used);
 	if (err) {
 		virtq_unmap(vq);
 		return err;
@@ -243,13 +245,13 @@ static int load_avail_idx(struct virtq *vq)
 	return 0;
 }
 
-int virtq_pop(struct virtq *vq, struct gm_view *v, struct chain *c)
+int virtq_peek(struct virtq *vq, struct gm_view *v, struct chain *c)
 {
 	uint16_t entry = vq->last_avail & (vq->num - 1);
 	uint16_t head;
 	int err;
 
-	if (inflight_next(&vq->inflight, &head)) {
+	if (inflight_peek(&vq->inflight, &head)) {
 		c->head = head;
 		err = virtq_walk(v, vq->desc, vq->num, head, vq->indirect, c);
 		return err ? err : 1;
@@ -265,13 +267,23 @@ int virtq_pop(struct virtq *vq, struct gm_view *v, struct chain *c)
 	if (err)
 		return because_gm(err, "available ring");
 	err = virtq_walk(v, vq->desc, vq->num, head, vq->indirect, c);
-	if (!err)
-		err = inflight_take(&vq->inflight, head);
 	if (err)
 		return err;
 	c->head = head;
-	vq->last_avail++;
 	return 1;
+}
+
+int virtq_take(struct virtq *vq, uint16_t head)
+{
+	int err;
+
+	/* It is noted already. */
+	if (inflight_next(&vq->inflight))
+		return 0;
+	err = inflight_take(&vq->inflight, head);
+	if (!err)
+		vq->last_avail++;
+	return err;
 }
 
 int virtq_push(struct virtq *vq, uint16_t head, uint32_t len)

@@ -69,6 +69,11 @@ struct virtq {
 	bool indirect;
 };
 
+/* Bytes of the three parts; 2 more than the entries for an event field, in use or not. */
+#define VIRTQ_DESC_SIZE(num)	((uint64_t)(num) * 16)
+#define VIRTQ_AVAIL_SIZE(num)	(4 + (uint64_t)(num) * 2 + 2)
+#define VIRTQ_USED_SIZE(num)	(4 + (uint64_t)(num) * 8 + 2)
+
 /* Where the three parts are in the guest. */
 struct virtq_addr {
 	gm_gpa_t desc;
@@ -79,8 +84,9 @@ struct virtq_addr {
 /*
  * Find a queue of @num entries in guest memory. What the queue was doing stays.
  *
- * Return: 0; and with the queue unmapped: -EINVAL @num, or an address that is not
- * aligned as the specification asks; an error of gm_view_slice().
+ * Return: 0; and with the queue unmapped: -EAGAIN an IOMMU was asked where it is;
+ * -EINVAL @num, or an address that is not aligned as the specification asks; an
+ * error of gm_view_slice().
  */
 int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct virtq_addr *addr);
 
@@ -91,7 +97,7 @@ void virtq_unmap(struct virtq *vq);
  * Go on where another device has stopped; or, if the inflight area tells more of
  * what another has left, from there.
  *
- * Return: requests to be done again, which virtq_pop() gives first; a slice's
+ * Return: requests to be done again, which virtq_peek() gives first; a slice's
  * error; an error of inflight_start().
  */
 int virtq_start(struct virtq *vq, uint16_t last_avail, const struct inflight *f,
@@ -105,16 +111,19 @@ uint16_t virtq_stop(struct virtq *vq);
  * @num. @c->head is not touched.
  *
  * Return: 0; -EPROTO it is no chain as the specification has it; an error of
- * guest memory, if an indirect table is not there.
+ * guest memory, if an indirect table is not there (-EAGAIN: an IOMMU was asked).
  */
 int virtq_walk(struct gm_view *v, struct gm_slice desc, uint16_t num, uint16_t head,
 	       bool indirect, struct chain *c);
 
 /*
- * Take the next request. Return: 1; 0 there is none; a negative errno as
+ * Look at the next request. Return: 1; 0 there is none; a negative errno as
  * virtq_walk(), or -EPROTO the ring is corrupt.
  */
-int virtq_pop(struct virtq *vq, struct gm_view *v, struct chain *c);
+int virtq_peek(struct virtq *vq, struct gm_view *v, struct chain *c);
+
+/* Take it, which is @head. Return: 0; a slice's error. */
+int virtq_take(struct virtq *vq, uint16_t head);
 
 /* Give a request back, with @len bytes written. Return: 0; a slice's error. */
 int virtq_push(struct virtq *vq, uint16_t head, uint32_t len);
@@ -129,8 +138,8 @@ int virtq_wants_notify(struct virtq *vq);
 int virtq_disable_kicks(struct virtq *vq);
 
 /*
- * Ask the driver to kick for the next request, after virtq_pop() found none.
- * Return: 1 there is one now, look again; 0 no; an error as virtq_pop().
+ * Ask the driver to kick for the next request, after virtq_peek() found none.
+ * Return: 1 there is one now, look again; 0 no; an error as virtq_peek().
  */
 int virtq_enable_kicks(struct virtq *vq);
 

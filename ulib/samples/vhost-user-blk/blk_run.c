@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * blk_run.c - which request is next: out of the queues, to the disk, and back.
+ */
+#include <errno.h>
+
+#include "blk_request.h"
+#include "event.h"
+#include "log.h"
+
+#define TAKE_MAX	64	/* of one queue before it is another's turn */
+#define DRAIN_MAX	1024	/* pieces to finish what is in flight */
+
+/* Take the next request. Return: 1; 0 there is none; -EAGAIN not yet; an error. */
+static int take_one(struct blk *b, struct blk_queue *q, struct blk_req *r)
+{
+	int ret;
+
+	/* Each answer wakes us, but it takes all of them. */
+	if (q->waits && viommu_is_asking(b->viommu))
+		return -EAGAIN;
+	ret = virtq_peek(&q->vq, &b->view, &r->chain);
+	if (ret > 0 && blk_resolve(b, &r->chain) == -EAGAIN)
+		ret = -EAGAIN;
+	q->waits = ret == -EAGAIN;
+	if (ret <= 0)
+		return ret;
+	/* What can't be translated fails where it is needed, if it is. */
+	ret = virtq_take(&q->vq, r->chain.head);
+	if (!ret)
+		ret = virtq_disable_kicks(&q->vq);
+	return ret ? ret : 1;
+}
+
+/* Take requests while there are some, and room. Return: how many; an error. */
+static int take(struct blk *b, unsigned int index)
+{
+	struct blk_queue *q = &b->queues[index];
+	int taken = 0, ret;
+
+	while (q->live && b->free && taken < TAKE_MAX && b->work < RUN_MAX) {
+		struct blk_req *r = b->free;
+
+		ret = take_one(b, q, r);
+		if (ret == -EAGAIN)
+			break;
+		if (!ret) {
+			ret = virtq_enable_kicks(&q->vq);
+			if (!ret)
+				break;
+		} else if (ret > 0) {
+			ret = blk_begin(b, r, index);
+			taken++;
+		}
+		if (ret < 0)
+			return ret;
+	}
+	return taken;
+}
+
+/* What had to wait for the IOMMU in the middle tries again. */
+static int unpark(struct blk *b)
+{
+	struct blk_req *r = b->parked, *next;
+	int first = 0;
+
+	b->parked = NULL;
+	for (; r; r = next) {
+		int err;
+
+		next = r->next;
+		err = blk_move(b, r);
+		if (!first)
+			first = err;
+	}
+	return first;
+}
+
+/* Go on with what the disk has done. Return: how many; the first error. */
+static int reap(struct blk *b)
+{
+	struct disk_io *io;
+	int done = 0, first = 0;
+
+	while ((io = disk_reap(b->disk))) {
+		int err = blk_moved(b, (struct blk_req *)io);
+
+		done++;
+		if (!first)
+			first = err;
+	}
+	return first ? first : done;
+}
+
+static int notify(struct blk *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->queue_count; i++) {
+		struct blk_queue *q = &b->queues[i];
+		int ret;
+
+		if (!q->pushed)
+			continue;
+		q->pushed = false;
+		ret = virtq_wants_notify(&q->vq);
+		if (ret < 0)
+			return ret;
+		if (ret)
+			ret = event_signal(q->call);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int blk_run(struct blk *b)
+{
+	int err = unpark(b);
+
+	if (err)
+		return err;
+	b->work = 0;
+	while (b->work < RUN_MAX) {
+		int taken = 0, done, ret;
+		unsigned int i;
+
+		/* Another one is first each time, since slots can be few. */
+		b->turn = (b->turn + 1) % b->queue_count;
+		for (i = 0; i < b->queue_count; i++) {
+			ret = take(b, (b->turn + i) % b->queue_count);
+			if (ret < 0)
+				return ret;
+			taken += ret;
+		}
+		disk_start(b->disk);
+		done = reap(b);
+		if (done < 0)
+			return done;
+		ret = notify(b);
+		if (ret < 0)
+			return ret;
+		if (!taken && !done)
+			return 0;
+	}
+	return 1;
+}
+
+void blk_drain(struct blk *b)
+{
+	b->draining = true;
+	b->drain_left = DRAIN_MAX;
+	unpark(b);
+	while (b->disk->in_flight) {
+		disk_wait(b->disk);
+		reap(b);
+	}
+	b->draining = false;
+	notify(b);
+}
+
+int blk_finish_left(struct blk *b, struct blk_queue *q)
+{
+	const struct inflight_queue *f = &q->vq.inflight;
+	bool begins = true;
+	int ret = 0;
+
+	/* All that one may have to wait for is room; or the IOMMU, for which there
+	 * is no time.
+	 */
+	while (ret >= 0 && begins && q->live && inflight_has_left(f)) {
+		uint16_t next = f->left_next;
+
+		ret = blk_run(b);
+		begins = f->left_next != next;
+		blk_drain(b);
+	}
+	return ret < 0 ? ret : 0;
+}
+
+void blk_cancel(struct blk *b)
+{
+	b->cancelled = true;
+	blk_drain(b);
+	b->cancelled = false;
+}
+
+bool blk_uses(const struct blk *b, uint64_t iova, uint64_t len)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < b->disk->depth; i++) {
+		const struct blk_req *r = &b->reqs[i];
+
+		for (j = 0; r->map && j < r->chain.count; j++) {
+			const struct gm_range *range = &r->chain.ranges[j];
+			uint64_t first = gm_gpa_raw(range->gpa);
+
+			/* The status byte was taken off the last one: @len and not
+			 * @len - 1 is behind its first byte.
+			 */
+			if (!len || (first < iova ? iova - first <= range->len :
+						    first - iova < len))
+				return true;
+		}
+	}
+	return false;
+}
