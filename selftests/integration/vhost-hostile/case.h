@@ -71,6 +71,8 @@ extern const struct hostile_case ring_cases[];
 extern const struct hostile_case race_cases[];
 extern const struct hostile_case peer_cases[];
 extern const struct hostile_case inflight_cases[];
+extern const struct hostile_case log_cases[];
+extern const struct hostile_case iommu_cases[];
 
 /* The case has failed: say why and end it. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

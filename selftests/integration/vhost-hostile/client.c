@@ -20,7 +20,8 @@
  * block devices; no event indices, so that each request is followed by a call.
  */
 #define WANTED_FEATURES (F_RING_INDIRECT | F_PROTOCOL | F_VERSION_1 | 0xffffffull)
-#define WANTED_PROTOCOL (PF_MQ | PF_REPLY_ACK | PF_CONFIG | PF_MEM_SLOTS | PF_INFLIGHT)
+#define WANTED_PROTOCOL (PF_MQ | PF_REPLY_ACK | PF_CONFIG | PF_MEM_SLOTS | PF_INFLIGHT | \
+			 PF_LOG | PF_BACKEND_REQ)
 
 /* The most descriptors that Linux lets a message have. */
 #define FDS_MAX 253

@@ -39,7 +39,7 @@
 static const struct hostile_case *const lists[] = {
 	message_cases, fd_cases, memory_cases, slot_cases, gone_cases, vring_cases,
 	config_cases, chain_cases, indirect_cases, request_cases, segment_cases,
-	ring_cases, race_cases, peer_cases, inflight_cases,
+	ring_cases, race_cases, peer_cases, inflight_cases, log_cases, iommu_cases,
 };
 #define LISTS (sizeof(lists) / sizeof(lists[0]))
 

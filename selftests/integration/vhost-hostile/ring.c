@@ -88,7 +88,7 @@ void ring_set_desc(struct ring *r, uint16_t i, uint64_t addr, uint32_t len, uint
 {
 	struct vring_desc *d = guest_ptr(r->g, r->desc + i * sizeof(*d));
 
-	d->addr = htole64(addr);
+	d->addr = htole64(addr + r->bias);
 	d->len = htole32(len);
 	d->flags = htole16(flags);
 	d->next = htole16(next);

@@ -32,6 +32,7 @@
  * @avail_idx: what was offered
  * @used_idx: what came back
  * @next_desc: descriptors that are in use
+ * @bias: what is added to each address in a descriptor
  */
 struct ring {
 	struct guest *g;
@@ -48,6 +49,7 @@ struct ring {
 	uint16_t avail_idx;
 	uint16_t used_idx;
 	uint16_t next_desc;
+	uint64_t bias;
 };
 
 /**

@@ -16,6 +16,8 @@ enum {
 	SET_OWNER = 3,
 	RESET_OWNER = 4,
 	SET_MEM_TABLE = 5,
+	SET_LOG_BASE = 6,
+	SET_LOG_FD = 7,
 	SET_VRING_NUM = 8,
 	SET_VRING_ADDR = 9,
 	SET_VRING_BASE = 10,
@@ -27,6 +29,8 @@ enum {
 	SET_PROTOCOL_FEATURES = 16,
 	GET_QUEUE_NUM = 17,
 	SET_VRING_ENABLE = 18,
+	SET_BACKEND_REQ_FD = 21,
+	IOTLB_MSG = 22,
 	GET_CONFIG = 24,
 	SET_CONFIG = 25,
 	GET_INFLIGHT_FD = 31,
@@ -37,17 +41,24 @@ enum {
 	REM_MEM_REG = 38,
 };
 
+/* What the device asks on its own channel */
+#define BACKEND_IOTLB_MSG	1u
+
 #define FLAG_VERSION	0x1u
 #define FLAG_REPLY	0x4u
 #define FLAG_NEED_REPLY	0x8u
 
+#define F_LOG_ALL		(1ull << 26)
 #define F_RING_INDIRECT		(1ull << 28)
 #define F_RING_EVENT_IDX	(1ull << 29)
 #define F_PROTOCOL		(1ull << 30)
 #define F_VERSION_1		(1ull << 32)
+#define F_ACCESS_PLATFORM	(1ull << 33)
 
 #define PF_MQ			(1ull << 0)
+#define PF_LOG			(1ull << 1)
 #define PF_REPLY_ACK		(1ull << 3)
+#define PF_BACKEND_REQ		(1ull << 5)
 #define PF_CONFIG		(1ull << 9)
 #define PF_INFLIGHT		(1ull << 12)
 #define PF_MEM_SLOTS		(1ull << 15)
@@ -103,6 +114,23 @@ struct wire_config {
 	uint8_t data[CONFIG_MAX + 64];
 };
 #define CONFIG_SIZE(n) (12u + (uint32_t)(n))
+
+struct wire_log {
+	uint64_t size;
+	uint64_t offset;
+};
+
+enum { IOTLB_MISS = 1, IOTLB_UPDATE = 2, IOTLB_INVALIDATE = 3 };
+enum { IOTLB_RO = 1, IOTLB_WO = 2, IOTLB_RW = 3 };
+
+struct wire_iotlb {
+	uint64_t iova;
+	uint64_t size;
+	uint64_t user;
+	uint8_t perm;
+	uint8_t type;
+	uint8_t padding[6];
+};
 
 /* As front-ends send it: the last four bytes are in no specification. */
 struct wire_inflight {

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * iommu.h - a front-end that translates for its device.
+ *
+ * The guest's memory is at IOVA BIAS, at the same distances as in the guest.
+ */
+#ifndef IOMMU_H
+#define IOMMU_H
+
+#include <pthread.h>
+
+#include "ring.h"
+
+#define PAGE 4096u
+#define BIAS (5ull << 40)
+
+/**
+ * struct iommu_session - a session whose addresses are IOVAs
+ * @s: the session
+ * @channel: our end of the channel over which the device asks
+ * @theirs: its end, to be played with
+ * @deny: the page that there is no translation for; 0: none
+ * @thread: answers, between iommu_serve_begin() and iommu_serve_end()
+ * @served: questions that it has answered
+ * @stop: it is to end
+ */
+struct iommu_session {
+	struct session s;
+	int channel;
+	int theirs;
+	uint64_t deny;
+	pthread_t thread;
+	unsigned int served;
+	bool stop;
+};
+
+/* A connection with memory and an IOMMU; the ring is not started. */
+void iommu_open(struct iommu_session *s, struct world *w);
+void iommu_close(struct iommu_session *s);
+
+/* Start a ring that is known by IOVA, and whose descriptors have IOVAs. */
+void ring_start_by_iova(struct ring *r);
+
+enum answer iommu_update(struct iommu_session *s, uint64_t iova, uint64_t size, uint64_t user,
+			 uint8_t perm);
+/* @size 0: all. */
+enum answer iommu_invalidate(struct iommu_session *s, uint64_t iova, uint64_t size);
+
+/* Tell of all memory. */
+void iommu_tell_all(struct iommu_session *s);
+
+/* Has the device a question? Waits a little. */
+bool iommu_is_asked(struct iommu_session *s);
+
+/* An answer, whether there was a question or not. Return: false: nobody takes it. */
+bool iommu_answer(struct iommu_session *s, uint64_t value);
+
+/* Answer all questions. The connection is not to be used meanwhile. */
+void iommu_serve_begin(struct iommu_session *s);
+void iommu_serve_end(struct iommu_session *s);
+
+#endif /* IOMMU_H */
