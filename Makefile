@@ -14,7 +14,7 @@ KMOD = $(sub) -C kmod $(destdir)
 SELFTESTS = $(sub) $(jobs) -C selftests
 
 .PHONY: all lib modules modules_install dkms_source install uninstall clean \
-	deps check check-kernels lint coverage fuzz bench bench-kmod demo docs help
+	deps check check-full check-kernels lint coverage fuzz bench bench-kmod demo docs help
 
 all:		## library, samples and benchmark programs (default)
 	$(ULIB) all
@@ -46,6 +46,10 @@ deps:		## install the Debian packages that building and testing need
 check: deps	## all tests, in every variant
 	$(sub) $(jobs) all
 	$(SELFTESTS) check
+
+check-full: deps ## the guests that take a minute or more each
+	$(sub) $(jobs) all
+	$(SELFTESTS) check-full
 
 check-kernels: deps ## the module's tests on the kernels KERNELS='6.12 7.3 debug'
 	$(SELFTESTS) check-kernels
