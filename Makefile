@@ -47,7 +47,7 @@ check: deps	## all tests, in every variant
 	$(sub) $(jobs) all
 	$(SELFTESTS) check
 
-check-full: deps ## the guests that take a minute or more each
+check-full: deps ## guests that live through kills, a move, an IOMMU, for a minute each
 	$(sub) $(jobs) all
 	$(SELFTESTS) check-full
 

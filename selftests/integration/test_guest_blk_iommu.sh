@@ -9,7 +9,7 @@ set -eu
 . "$here/vm.sh"
 . "$here/blk.sh"
 
-LOAD_SECONDS=8
+LOAD_SECONDS=${GM_LOAD_SECONDS:-8}
 VM_APPEND='intel_iommu=on iommu.strict=1'
 
 raw_is_equal()

@@ -10,8 +10,8 @@ set -eu
 . "$here/vm.sh"
 . "$here/blk.sh"
 
-KILLS=8
-LOAD_SECONDS=20
+LOAD_SECONDS=${GM_LOAD_SECONDS:-20}
+KILLS=$((LOAD_SECONDS * 2 / 5))
 RANDOM=4711
 
 # The guest uses the device that runs now: rings and all.
