@@ -46,7 +46,10 @@ int conn_receive(struct conn *c);
 /* Done with the message: close the descriptors that nobody took. */
 void conn_next(struct conn *c);
 
-/* Send a reply; its descriptor stays the caller's. Return: as conn_receive(), CONN_NOTHING if all is well. */
+/*
+ * Send a reply; its descriptor stays the caller's. Return: as conn_receive(),
+ * CONN_NOTHING if all is well.
+ */
 int conn_send(struct conn *c, const struct vu_msg *reply);
 
 #endif /* CONNECTION_H */

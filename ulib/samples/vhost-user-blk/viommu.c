@@ -2,7 +2,7 @@
 /*
  * viommu.c - the IOTLB, questions, answers.
  *
- * Each question wants an acknowledgement, so that one without an answer shows:
+ * Each question wants a reply (yes or no), so that one without an answer shows:
  * the translation itself comes by a message on the other channel, before that.
  */
 #include <errno.h>
@@ -80,7 +80,8 @@ static int translate(void *ctx, struct gm_iommu *iommu, gm_iova_t iova, gm_size_
 {
 	int err = want(ctx, gm_iova_raw(iova), perm);
 
-	(void)iommu, (void)len;
+	(void)iommu;
+	(void)len;
 	return err == -EBUSY ? -EAGAIN : err;
 }
 
