@@ -2,7 +2,7 @@
 /*
  * fuzz_vhost_user.c - the input is what a front-end does to the vhost-user-blk
  * sample: messages with real file descriptors, changes of the guest's memory
- * between them, and the end of that memory.
+ * between them, answers to what the device asks, and the end of that memory.
  *
  * Whatever it does, no descriptor may be left behind, and a reply is well-formed.
  */
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "../../ulib/samples/vhost-user-blk/backend.h"
@@ -28,6 +29,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 /* What a step of the input does: this byte or more. Below, it is a message. */
 enum {
 	STEP_STORE = 0xc0,	/* to the guest's memory */
+	STEP_ANSWER = 0xd8,	/* to the device's questions */
 	STEP_RUN = 0xe0,	/* the device looks at its queues */
 	STEP_TRUNCATE = 0xf0,	/* the guest's memory goes */
 };
@@ -41,10 +43,12 @@ enum {
 static struct blk blk;
 static struct disk disk;
 static struct stats stats;
+static struct viommu viommu;
 static struct backend backend;
 static int guest = -1;
 static int event = -1;
 static int pipe_end = -1;
+static int channel[2] = { -1, -1 };
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
@@ -61,18 +65,21 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", image);
 	CHECK(!disk_open(&disk, path, false, DISK_SYNC));
 	stats.queues = QUEUES;
-	CHECK(!blk_init(&blk, &disk, &stats, QUEUES, "fuzz"));
+	CHECK(!viommu_init(&viommu, &stats));
+	CHECK(!blk_init(&blk, &disk, &stats, &viommu, QUEUES, "fuzz"));
 	CHECK(!backend_init(&backend, &blk));
 	return 0;
 }
 
 static int make_fd(uint8_t kind)
 {
-	switch (kind % 8) {
+	switch (kind % 9) {
 	case 6:
 		return dup(pipe_end);
 	case 7:
 		return dup(STDIN_FILENO);
+	case 8:
+		return dup(channel[0]);
 	case 1:
 	case 3:
 	case 5:
@@ -104,6 +111,29 @@ static void fill_addr(struct input *in, uint8_t how, struct vu_vring_addr *a)
 	a->used = address(in, how);
 }
 
+static void fill_iotlb(struct input *in, uint8_t how, struct vu_iotlb *m)
+{
+	m->iova = address(in, how);
+	m->size = address(in, how);
+	m->user_addr = address(in, how);
+	m->perm = input_u8(in) % 5;
+	m->type = input_u8(in) % 5;
+}
+
+static uint32_t fill_area(struct input *in, uint32_t request, uint8_t how, union vu_payload *p)
+{
+	if (request == VU_SET_LOG_BASE) {
+		p->log.size = address(in, how);
+		p->log.offset = address(in, how);
+		return sizeof(p->log);
+	}
+	p->inflight.size = address(in, how);
+	p->inflight.offset = address(in, how);
+	p->inflight.queues = (uint16_t)input_number(in);
+	p->inflight.num = (uint16_t)input_number(in);
+	return sizeof(p->inflight);
+}
+
 /* A payload that is right in form. Return: its size. */
 static uint32_t fill_payload(struct input *in, uint32_t request, uint8_t how,
 			     union vu_payload *p)
@@ -121,6 +151,13 @@ static uint32_t fill_payload(struct input *in, uint32_t request, uint8_t how,
 	case VU_REM_MEM_REG:
 		fill_region(in, how, &p->mem_reg.region);
 		return sizeof(p->mem_reg);
+	case VU_SET_LOG_BASE:
+	case VU_GET_INFLIGHT_FD:
+	case VU_SET_INFLIGHT_FD:
+		return fill_area(in, request, how, p);
+	case VU_IOTLB_MSG:
+		fill_iotlb(in, how, &p->iotlb);
+		return sizeof(p->iotlb);
 	case VU_SET_VRING_ADDR:
 		fill_addr(in, how, &p->addr);
 		return sizeof(p->addr);
@@ -183,8 +220,11 @@ static int message(struct input *in, uint8_t op)
 	m.header.size = how & HOW_RAW ? copy_payload(in, &m.payload) :
 			fill_payload(in, m.header.request, how, &m.payload);
 	ret = backend_handle(&backend, &m, fds, nfds, &reply);
-	if (ret > 0)
+	if (ret > 0) {
 		check_reply(&m, &reply);
+		if (reply.fd >= 0)
+			close(reply.fd);
+	}
 	for (i = 0; i < nfds; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -201,6 +241,26 @@ static void store(struct input *in)
 	CHECK(pwrite(guest, bytes, n, off) == n);
 }
 
+/* As the event loop does when something has come. Return: as viommu_receive(). */
+static int answer(struct input *in)
+{
+	struct {
+		struct vu_header header;
+		uint64_t value;
+	} __attribute__((packed)) a = {
+		{ VU_BACKEND_IOTLB_MSG, VU_VERSION | VU_REPLY, sizeof(uint64_t) },
+		input_u8(in) & 1,
+	};
+	uint8_t n = input_u8(in);
+
+	/* Whole and right, as a rule. */
+	if (n >= 0x80)
+		a.header.flags = n;
+	/* Too much of it is lost. */
+	(void)!send(channel[1], &a, n < 0x60 ? sizeof(a) : n % sizeof(a), MSG_DONTWAIT);
+	return viommu.channel < 0 ? 0 : viommu_receive(&viommu);
+}
+
 /* Return: 0; a negative errno, after which the peer is gone. */
 static int step(struct input *in)
 {
@@ -209,10 +269,12 @@ static int step(struct input *in)
 
 	if (op < STEP_STORE)
 		return message(in, op);
-	if (op < STEP_RUN) {
+	if (op < STEP_ANSWER) {
 		store(in);
 		return 0;
 	}
+	if (op < STEP_RUN)
+		return answer(in);
 	if (op >= STEP_TRUNCATE)
 		CHECK(!ftruncate(guest, input_u8(in) % (GUEST_PAGES + 1) * PAGE));
 	ret = backend_run(&backend);
@@ -232,8 +294,10 @@ static int free_fd(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { data, size };
-	int before = free_fd(), ret = 0;
+	int before, ret = 0;
 
+	CHECK(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel));
+	before = free_fd();
 	CHECK(!ftruncate(guest, 0) && !ftruncate(guest, GUEST_PAGES * PAGE));
 	while (!input_is_empty(&in) && !ret)
 		ret = step(&in);
@@ -241,6 +305,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(!backend.memory.map && !disk.in_flight);
 	CHECK(lseek(disk.fd, 0, SEEK_END) == IMAGE_SIZE);
 	CHECK(free_fd() == before);
+	close(channel[0]);
+	close(channel[1]);
 	return 0;
 }
 
@@ -261,12 +327,42 @@ static const uint8_t good[] = {
 	STEP_RUN,
 };
 
+/* The same behind an IOMMU: what comes before it and behind it. */
+static const uint8_t iommu_first[] = {
+	VU_SET_PROTOCOL_FEATURES, 0, 4, VU_PROTOCOL_F_REPLY_ACK | VU_PROTOCOL_F_BACKEND_REQ,
+	VU_SET_FEATURES, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0,
+	VU_SET_BACKEND_REQ_FD, 0x10, 8,
+};
+
+/* IOVAs 0 to 0x10000 are the region, and 0x10000 is its first page. */
+static const uint8_t iommu_last[] = {
+	VU_IOTLB_MSG, HOW_PAGES, 4, 16, 4, 1, 4, 16, VU_IOTLB_RW, VU_IOTLB_UPDATE,
+	STEP_ANSWER, 0, 0,
+	VU_IOTLB_MSG, HOW_PAGES, 4, 0, 4, 16, 4, 16, VU_IOTLB_RW, VU_IOTLB_UPDATE,
+	STEP_RUN,
+};
+
+/* Put @n bytes before the input. Return: its size, which may be the old one. */
+static size_t put_before(uint8_t *data, size_t size, size_t max, const uint8_t *bytes, size_t n)
+{
+	if (size + n > max)
+		return size;
+	memmove(data + n, data, size);
+	memcpy(data, bytes, n);
+	return size + n;
+}
+
 /* Now and then begin with what a good front-end does, or a part of it. */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned int seed)
 {
-	if (seed % 8 || size + sizeof(good) > max)
+	bool iommu = seed % 16 == 8;
+
+	if (seed % 8)
 		return LLVMFuzzerMutate(data, size, max);
-	memmove(data + sizeof(good), data, size);
-	memcpy(data, good, sizeof(good));
-	return size + sizeof(good);
+	if (iommu)
+		size = put_before(data, size, max, iommu_last, sizeof(iommu_last));
+	size = put_before(data, size, max, good, sizeof(good));
+	if (iommu)
+		size = put_before(data, size, max, iommu_first, sizeof(iommu_first));
+	return size;
 }

@@ -42,6 +42,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 static struct blk blk;
 static struct disk disk;
 static struct stats stats;
+static struct viommu viommu;
 static struct gm_map *maps[2];	/* without a hole, with one */
 
 static struct gm_map *make_map(uint64_t second)
@@ -68,7 +69,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", image);
 	CHECK(!disk_open(&disk, path, false, DISK_SYNC));
 	stats.queues = 1;
-	CHECK(!blk_init(&blk, &disk, &stats, 1, "fuzz"));
+	CHECK(!viommu_init(&viommu, &stats));
+	CHECK(!blk_init(&blk, &disk, &stats, &viommu, 1, "fuzz"));
 	maps[0] = make_map(REGION_SIZE);
 	maps[1] = make_map(2 * REGION_SIZE);
 	return 0;
@@ -125,6 +127,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct gm_map *map = maps[how & HOW_HOLE ? 1 : 0];
 	struct virtq_addr addr = { gm_gpa(DESC), gm_gpa(AVAIL), gm_gpa(USED) };
 	struct blk_queue *q = &blk.queues[0];
+	struct inflight none = { .region = NULL };
 	uint32_t num = NUM;
 	uint16_t last_avail = 0;
 
@@ -141,7 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	blk_set_map(&blk, map);
 	if (!virtq_map(&q->vq, &blk.view, num, &addr)) {
 		CHECK(num && num <= VIRTQ_MAX && !(num & (num - 1)));
-		CHECK(!virtq_start(&q->vq, last_avail));
+		CHECK(!virtq_start(&q->vq, last_avail, &none, 0));
 		q->live = true;
 		serve();
 		q->live = false;
