@@ -2,6 +2,8 @@
 /*
  * reader.c - long-lived views.
  */
+#include <guestmem/iommu.h>
+
 #include "internal.h"
 
 /* Of what never changes. */
@@ -37,14 +39,36 @@ void gm_reader_init_map(struct gm_reader *r, struct gm_map *m)
 	r->map = m;
 }
 
+static void look_at(struct gm_reader *r, const struct gm_map *m)
+{
+	if (r->iommu)
+		gm_view_init_iommu(&r->view, r->iommu, m);
+	else
+		gm_view_init(&r->view, m);
+}
+
+void gm_reader_set_iommu(struct gm_reader *r, struct gm_iommu *i)
+{
+	struct gm_iommu *before = r->iommu;
+
+	r->iommu = i ? gm_iommu_get(i) : NULL;
+	if (r->space)
+		r->seen = 0;
+	else
+		look_at(r, gm_view_backend(&r->view));
+	gm_iommu_put(before);
+}
+
 void gm_reader_exit(struct gm_reader *r)
 {
 	if (r->space)
 		gm_epoch_record_remove(&r->record);
 	gm_space_put(r->space);
 	gm_map_put(r->map);
+	gm_iommu_put(r->iommu);
 	r->space = NULL;
 	r->map = NULL;
+	r->iommu = NULL;
 }
 
 /* In a child, which is not where it was inside. Its next section is slow. */
@@ -74,7 +98,6 @@ void gm_reader_begin_slow(struct gm_reader *r)
 	generation = __atomic_load_n(r->generation, __ATOMIC_ACQUIRE);
 	r->seen = 0;
 	gm_epoch_fence();
-	gm_view_init(&r->view,
-		     __atomic_load_n(&r->space->map, __ATOMIC_ACQUIRE));
+	look_at(r, __atomic_load_n(&r->space->map, __ATOMIC_ACQUIRE));
 	__atomic_store_n(&r->seen, generation, __ATOMIC_RELEASE);
 }

@@ -37,6 +37,7 @@ GM_BEGIN_DECLS
  * @seen: the one that @view is of; 0: of none
  * @space: a reference, or NULL
  * @map: a reference, or NULL
+ * @iommu: what @view looks through, a reference, or NULL
  * @reserved: zero
  *
  * A reader is in a list while it is set up: it can't be copied or moved. Where
@@ -51,7 +52,8 @@ struct gm_reader {
 	uint64_t seen;
 	struct gm_space *space;
 	struct gm_map *map;
-	uint64_t reserved[4];
+	struct gm_iommu *iommu;
+	uint64_t reserved[3];
 };
 
 GM_STATIC_ASSERT(sizeof(struct gm_reader) == 192, "ABI");
@@ -78,6 +80,19 @@ GM_API void gm_reader_init_map(struct gm_reader *r, struct gm_map *m);
  * @m: the map, borrowed: it must outlive the reader
  */
 GM_API void gm_reader_init_plain(struct gm_reader *r, const struct gm_map *m);
+
+/**
+ * gm_reader_set_iommu() - look through an IOMMU from the next section on
+ * @r: the reader, not between begin and end
+ * @i: the IOMMU; the reader takes a reference. NULL: through none
+ *
+ * Then the device's addresses are IOVAs, whatever is behind. In sections of a
+ * space, what the IOTLB misses is -EAGAIN: end the section, call
+ * gm_iommu_resolve(), and begin again (see iommu.h). Sections of a map that never
+ * changes are none of those: access asks by itself. Slices and iovecs want
+ * gm_view_begin() with either.
+ */
+GM_API void gm_reader_set_iommu(struct gm_reader *r, struct gm_iommu *i);
 
 /**
  * gm_reader_exit() - the reader is used no more
