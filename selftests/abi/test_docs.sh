@@ -3,7 +3,7 @@
 #
 # What the documents say is so: each block of C is a piece of a sample, or
 # compiles; one that has main() also runs. Links lead to files that are there.
-# The tutorial's program does what the tutorial says. Manual pages are clean.
+# A tutorial's program does what the tutorial says. Manual pages are clean.
 set -eu
 # shellcheck source=selftests/tap.sh
 . "$GM_SRC/selftests/tap.sh"
@@ -86,13 +86,13 @@ names_are_there()
 		-e 'no kselftest_harness\.h' | { ! grep .; }
 }
 
-# The tutorial shows what its program prints; only the first line differs
-# where there is no KVM.
+# tutorial_says_so PAGE PROGRAM: it shows what its program prints; only the first
+# line differs where there is no KVM.
 tutorial_says_so()
 {
-	"$GM_BUILD/samples/tutorial" > printed 2>&1 || { cat printed; return 1; }
-	sed -n '/^    \$ build\/samples\/tutorial$/,/^$/s/^    //p' \
-		"$GM_SRC/Documentation/tutorial.rst" | sed 1d | grep -v '^ran on KVM$' | sort > promised
+	"$GM_BUILD/samples/$2" > printed 2>&1 || { cat printed; return 1; }
+	sed -n "/^    \\$ build\/samples\/$2\$/,/^\$/s/^    //p" \
+		"$GM_SRC/Documentation/$1.rst" | sed 1d | grep -v '^ran on KVM$' | sort > promised
 	grep -v -e '^ran on KVM$' -e '^no KVM:' printed | sort > have
 	[ -s promised ] && diff promised have
 }
@@ -127,7 +127,9 @@ for d in $docs; do
 done
 # A document without blocks may be one that the search above does not see.
 tap_check "there are blocks of C" test "$total" -ge 10
-tap_check "the tutorial's program does what the tutorial says" tutorial_says_so
+for p in tutorial live-tutorial; do
+	tap_check "$p: its program does what it says" tutorial_says_so $p "${p%-tutorial}"
+done
 tap_check "manual pages and HTML are made" make -s -C "$GM_SRC/Documentation" O="$GM_BUILD" MAN="$PWD"
 tap_check "each function has a page" each_function_has_a_page
 tap_done
