@@ -10,9 +10,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "ring.h"
+#include "iommu.h"
 
-#define PAGE 4096u
 /* A bit for each page below the end of the last region. */
 #define PAGES ((256 * MIB + REGION_SIZE) / PAGE)
 #define LOG_SIZE (PAGES / 8)
@@ -134,6 +133,29 @@ static void replaced(struct world *w)
 	session_close(&s);
 	log_exit(&l[0]);
 	log_exit(&l[1]);
+}
+
+/* It is a log of guest addresses, whatever addresses the device is given. */
+static void by_guest_address(struct world *w)
+{
+	struct iommu_session s;
+	struct request q;
+	struct log l;
+
+	log_init(&l);
+	iommu_open(&s, w);
+	iommu_tell_all(&s);
+	expect(set_log(&s.s.c, &whole, l.fd), "the log is refused");
+	ring_start_by_iova(&s.s.r);
+	expect(set_logging(&s.s.c, true) == ANSWER_OK, "it does not log");
+	read_sectors(&s.s, &q, 3 * PAGE);
+	expect(is_marked(&l, q.data) && is_marked(&l, q.data + PAGE) &&
+	       is_marked(&l, q.data + 3 * PAGE - 1), "data is not marked");
+	expect(is_marked(&l, q.status), "a status is not marked");
+	expect(is_marked(&l, s.s.r.used), "the used ring is not marked");
+	expect(!any_marked(&l, 0, REGION_SIZE), "what is read is marked");
+	iommu_close(&s);
+	log_exit(&l);
 }
 
 static void signalled(struct world *w)
@@ -281,6 +303,7 @@ static void truncated(struct world *w)
 const struct hostile_case log_cases[] = {
 	CASE("legal-log-marks", marks, .writes = true),
 	CASE("legal-log-replaced", replaced),
+	CASE("legal-log-iommu", by_guest_address),
 	CASE("legal-log-signalled", signalled),
 	CASE("log-full-event", full_event),
 	CASE("log-places", bad_places),

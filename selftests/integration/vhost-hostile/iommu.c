@@ -12,7 +12,6 @@
 
 void iommu_open(struct iommu_session *s, struct world *w)
 {
-	uint64_t features;
 	int pair[2];
 
 	memset(s, 0, sizeof(*s));
@@ -23,8 +22,8 @@ void iommu_open(struct iommu_session *s, struct world *w)
 	guest_share(w->guest, &s->s.c);
 	ring_init(&s->s.r, w->guest, &s->s.c, 0, RING_NUM);
 	msg_must(&s->s.c, SET_BACKEND_REQ_FD, NULL, 0, &s->theirs, 1);
-	features = s->s.c.features | F_ACCESS_PLATFORM;
-	msg_must(&s->s.c, SET_FEATURES, &features, sizeof(features), NULL, 0);
+	s->s.c.features |= F_ACCESS_PLATFORM;
+	msg_must(&s->s.c, SET_FEATURES, &s->s.c.features, sizeof(s->s.c.features), NULL, 0);
 }
 
 void iommu_close(struct iommu_session *s)

@@ -155,7 +155,7 @@ int blk_move(struct blk *b, struct blk_req *r)
 	uint64_t bytes;
 	int n;
 
-	/* With an IOMMU, the addresses are good until blk_forget(). */
+	/* With an IOMMU, the addresses are good until forget() in backend.c. */
 	gm_view_begin(&r->view);
 	n = gm_iov_extract(&r->view, &c, read ? GM_PERM_WRITE : GM_PERM_READ, PIECE_MAX, r->iov,
 			   REQ_IOVS, &bytes);
@@ -196,7 +196,10 @@ int blk_moved(struct blk *b, struct blk_req *r)
 	if (n <= 0)
 		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	if (r->io.op == DISK_READ) {
+		/* forget() in backend.c has let none of its translations go. */
+		gm_view_begin(&r->view);
 		gm_iov_mark(&r->view, &r->in, (uint64_t)n);
+		gm_view_end(&r->view);
 		r->written += (uint32_t)n;
 		b->stats->bytes_read += (uint64_t)n;
 	} else {

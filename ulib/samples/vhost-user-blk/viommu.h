@@ -10,7 +10,7 @@
  * when all its addresses are known.
  *
  * The front-end takes translations back by a message, which one thread obeys that
- * does all else too: so a slice stays good until then. See blk_forget().
+ * does all else too: so a slice stays good until then. See forget() in backend.c.
  */
 #ifndef VIOMMU_H
 #define VIOMMU_H
