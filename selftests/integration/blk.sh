@@ -127,6 +127,15 @@ blk_disk()
 		"-device vhost-user-blk-pci,chardev=c$2,num-queues=2,addr=$2.0${4-}"
 }
 
+# The same for the disk behind device.sock and an IOMMU that the guest's kernel finds.
+# The device's translations are PCIe's: it must be behind a port.
+blk_disk_iommu()
+{
+	echo "-device intel-iommu,device-iotlb=on" \
+		"-device pcie-root-port,id=port4,addr=04.0" \
+		"$(blk_disk device.sock 00 '' ,bus=port4,iommu_platform=on,ats=on)"
+}
+
 # blk_stat KEY: a value out of the statistics of the device under test, which
 # it has written before it ended; -1 if it has not.
 blk_stat()

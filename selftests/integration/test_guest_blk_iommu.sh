@@ -20,12 +20,8 @@ raw_is_equal()
 tap_plan 17
 blk_prepare iommu.sh LOAD_SECONDS=$LOAD_SECONDS
 blk_device_start --verbose
-# The device's translations are PCIe's: it must be behind a port.
 # shellcheck disable=SC2046 # a list of arguments
-vm_start -device intel-iommu,device-iotlb=on \
-	-device pcie-root-port,id=port4,addr=04.0 \
-	$(blk_disk device.sock 00 '' ,bus=port4,iommu_platform=on,ats=on) ||
-	bail_out "the guest does not boot"
+vm_start $(blk_disk_iommu) || bail_out "the guest does not boot"
 guest=0
 vm_wait || guest=$?
 
