@@ -45,7 +45,8 @@ GM_STATIC_ASSERT(sizeof(struct gm_extent) == 32, "ABI");
  *	fill @g's ptr and len (and cookie) and return 0; or return a negative
  *	errno and leave nothing behind: GM_ERR_IO, unless it says more with
  *	gm_error_set(). The range is inside the region. Any number of threads
- *	call it at once.
+ *	call it at once. It may access guest memory, which can lead back here: the
+ *	library holds nothing meanwhile, so where that ends is its own to say.
  * @end: undo @begin
  * @release: the last reference is gone: free what the region has, and the
  *	region
