@@ -37,6 +37,7 @@ LIB_LIBS := -pthread $(if $(HAVE_NUMA),-lnuma)
 
 # The module's ioctls are in include/uapi.
 GM_CPPFLAGS := -I$(srctree)/ulib/include -I$(srctree)/include/uapi \
+	-idirafter $(srctree)/ulib/src/compat \
 	$(if $(HAVE_NUMA),-DGM_HAVE_NUMA) $(if $(HAVE_URING),-DGM_HAVE_URING)
 WARNINGS := -Wall -Wextra -Wvla -Wundef
 ifeq ($(W),1)

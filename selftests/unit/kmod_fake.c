@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "kmod_fake.h"
+#include "xen_fake.h"
 
 struct kmod_fake kmod_fake = {
 	.map_properties = GUESTMEM_MAP_TRANSLATED | GUESTMEM_MAP_STRICT |
@@ -229,6 +230,10 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	if (xen_fake_ioctl(fd, cmd, arg, &err)) {
+		errno = err;
+		return err ? -1 : 0;
+	}
 	if ((f->kind != CONTROL && f->kind != DEVICE) ||
 	    nr >= KMOD_FAKE_COMMANDS)
 		return __real_ioctl(fd, cmd, arg);

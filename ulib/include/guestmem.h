@@ -39,5 +39,6 @@
 #include <guestmem/space.h>
 #include <guestmem/vhost_log.h>
 #include <guestmem/view.h>
+#include <guestmem/xen.h>
 
 #endif /* GUESTMEM_H */

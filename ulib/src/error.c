@@ -167,6 +167,12 @@ static const struct gm_error_text {
 		"offset", "len", NULL, NULL },
 	[GM_ERR_SNAPSHOT_BASE] = { "difference to another snapshot",
 		NULL, NULL, "base", "given" },
+	[GM_ERR_XEN_FLAGS] = { "Xen flags that do not go together",
+		"flags", NULL, NULL, NULL },
+	[GM_ERR_XEN_PAGE] = { "no page of the Xen domain",
+		"gpa", "len", "domain", NULL },
+	[GM_ERR_XEN_GRANT] = { "no grant of the Xen domain",
+		"ref", "count", "domain", NULL },
 };
 
 /* What the name in a failure of this kind is. */

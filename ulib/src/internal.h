@@ -152,6 +152,13 @@ struct gm_mapping *gm_region_mapping(struct gm_region *r);
 
 int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 		       struct gm_mmap_opts *out);
+
+/*
+ * The bitmap that a region begins with, and a reference for the region; @rdonly, if it
+ * is to be read-only. Else *out is NULL on error.
+ */
+int gm_mmap_bitmap(struct gm_bitmap *rdonly, const struct gm_mmap_opts *o,
+		   uint64_t len, struct gm_bitmap **out);
 int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o);
 int gm_os_map_advise(struct gm_mapping *m, const struct gm_mmap_opts *o);
 void gm_os_unmap(const struct gm_mapping *m);

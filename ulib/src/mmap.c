@@ -186,15 +186,14 @@ int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 	return 0;
 }
 
-/* The bitmap that the region begins with; a reference for the region. */
-static int make_bitmap(struct gm_mmap_region *mr, const struct gm_mmap_opts *o,
-		       uint64_t len, struct gm_bitmap **out)
+int gm_mmap_bitmap(struct gm_bitmap *rdonly, const struct gm_mmap_opts *o,
+		   uint64_t len, struct gm_bitmap **out)
 {
 	*out = NULL;
 	if (o->flags & GM_MMAP_READ_ONLY) {
-		mr->rdonly.flags = GM_BITMAP_RDONLY;
-		mr->rdonly.refs = 1;
-		*out = &mr->rdonly;
+		rdonly->flags = GM_BITMAP_RDONLY;
+		rdonly->refs = 1;
+		*out = rdonly;
 		return 0;
 	}
 	if (o->flags & GM_MMAP_DIRTY)
@@ -248,7 +247,7 @@ static int build(struct gm_mmap_region *mr, gm_gpa_t gpa, uint64_t len,
 	ret = gm_region_init(r, gpa, len, o->addr, NULL, &mmap_ops);
 	if (ret)
 		return ret;
-	ret = make_bitmap(mr, o, len, &dirty);
+	ret = gm_mmap_bitmap(&mr->rdonly, o, len, &dirty);
 	if (ret)
 		return ret;
 	ret = make_mapping(m, o, len);

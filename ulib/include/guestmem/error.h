@@ -89,6 +89,12 @@ GM_BEGIN_DECLS
  * @GM_ERR_NOT_SNAPSHOT: EINVAL; byte @addr of a file is not what a snapshot has
  *	there
  * @GM_ERR_CHECKSUM: EBADMSG; @len bytes at @addr of a file are damaged
+ * @GM_ERR_XEN_FLAGS: EINVAL; GM_XEN_* @addr do not go together
+ * @GM_ERR_XEN_PAGE: the hypervisor's errno (EINVAL: there is none; ESRCH: no such
+ *	domain); page @addr of domain @expected can't be mapped
+ * @GM_ERR_XEN_GRANT: the hypervisor's errno (EINVAL: one of them is none); grants
+ *	@addr, @len of them, of domain @expected can't be mapped; ERANGE: they have no
+ *	such numbers
  * @GM_ERR_SNAPSHOT_BASE: EINVAL; a snapshot is a difference to @expected (0: it
  *	is whole), and not to @completed
  *
@@ -145,6 +151,9 @@ enum gm_error_kind {
 	GM_ERR_NOT_SNAPSHOT,
 	GM_ERR_CHECKSUM,
 	GM_ERR_SNAPSHOT_BASE,
+	GM_ERR_XEN_FLAGS,
+	GM_ERR_XEN_PAGE,
+	GM_ERR_XEN_GRANT,
 };
 
 /* Room for the name of who or what a failure is about, with its final 0. */

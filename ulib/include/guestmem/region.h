@@ -89,6 +89,8 @@ enum gm_tristate {
  * @file_off: offset in @file of its first byte
  * @priv: for @ops
  * @base: the region whose memory it is; NULL: its own
+ * @xen_flags: GM_XEN_* (see xen.h)
+ * @xen_data: domain
  * @reserved: zero
  *
  * Its layout is ABI. A caller's own kind embeds it and uses gm_region_init();
@@ -107,7 +109,9 @@ struct gm_region {
 	uint64_t file_off;
 	void *priv;
 	struct gm_region *base;
-	uint64_t reserved[3];
+	uint32_t xen_flags;
+	uint32_t xen_data;
+	uint64_t reserved[2];
 };
 
 GM_STATIC_ASSERT(offsetof(struct gm_region, ops) == 32, "ABI");
