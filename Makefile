@@ -14,7 +14,7 @@ KMOD = $(sub) -C kmod $(destdir)
 SELFTESTS = $(sub) $(jobs) -C selftests
 
 .PHONY: all lib modules modules_install dkms_source install uninstall clean \
-	deps check check-full check-kernels lint coverage fuzz bench bench-kmod demo docs help
+	deps check check-full check-kernels lint coverage fuzz bench bench-kmod bench-xen demo docs help
 
 all:		## library, samples and benchmark programs (default)
 	$(ULIB) all
@@ -70,6 +70,10 @@ bench:		## run the benchmarks
 bench-kmod: deps ## benchmarks of the module, in a virtual machine
 	$(if $(JSON),@: > $(JSON))
 	$(SELFTESTS) $(if $(JSON),JSON=$(abspath $(JSON))) bench-kmod
+
+bench-xen: deps	## benchmarks of memory of other Xen domains, in a dom0
+	$(if $(JSON),@: > $(JSON))
+	$(SELFTESTS) $(if $(JSON),JSON=$(abspath $(JSON))) bench-xen
 
 demo: deps	## see it at work: a guest served by a sample
 	$(sub) $(jobs) all

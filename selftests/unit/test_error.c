@@ -7,7 +7,7 @@
 #include <guestmem/error.h>
 #include <guestmem/slice_access.h>
 
-#define LAST_KIND GM_ERR_SNAPSHOT_BASE
+#define LAST_KIND GM_ERR_XEN_GRANT
 
 #define EXPECT_VALUES(addr_, len_, expected_, completed_) do { \
 	const struct gm_error *e_ = gm_error_last(); \

@@ -43,7 +43,7 @@ int gm_os_xen_map_foreign(const struct gm_xen_region *x, int prot, const uint64_
 			  int *errs, uint32_t count, uint8_t **host)
 {
 	struct privcmd_mmapbatch_v2 batch = {
-		.num = count, .dom = x->domid, .arr = (const void *)gfns, .err = errs,
+		.num = count, .dom = x->domid, .arr = gfns, .err = errs,
 	};
 	uint8_t *at = NULL;
 	int ret;

@@ -28,19 +28,46 @@ struct entry {
 	uint64_t used;
 };
 
+/**
+ * struct gm_xen_cache - the pages
+ * @lock: for all of it
+ * @forks: when it was made; the mappings are of no other process
+ * @clock: counts uses
+ * @count: entries
+ * @entries: the pages
+ */
 struct gm_xen_cache {
 	pthread_mutex_t lock;
+	uint32_t forks;
 	uint64_t clock;
 	uint32_t count;
 	struct entry entries[];
 };
 
+/* How often this process and its parents were forked. (To ask who we are is a system call,
+ * for each access.)
+ */
+static uint32_t forks;
+
+static void fork_child(void)
+{
+	__atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED);
+}
+
+static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, fork_child);
+}
+
 int gm_xen_cache_new(uint32_t pages, struct gm_xen_cache **out)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct gm_xen_cache *c = calloc(1, sizeof(*c) + pages * sizeof(c->entries[0]));
 
 	if (!c)
 		return gm_error_memory(pages * sizeof(c->entries[0]));
+	pthread_once(&once, watch_forks);
+	c->forks = __atomic_load_n(&forks, __ATOMIC_RELAXED);
 	pthread_mutex_init(&c->lock, NULL);
 	c->count = pages;
 	*out = c;
@@ -118,6 +145,9 @@ int gm_xen_cache_begin(struct gm_xen_region *x, uint64_t page, int prot, uint8_t
 	struct entry *e;
 	int ret = 0;
 
+	/* The lock may be another thread's for ever, too. */
+	if (c->forks != __atomic_load_n(&forks, __ATOMIC_RELAXED))
+		return -EBUSY;
 	pthread_mutex_lock(&c->lock);
 	e = find(c, page, prot);
 	if (e)

@@ -85,8 +85,7 @@ int gm_xen_grant_begin(struct gm_region *r, uint64_t off, uint64_t len, enum gm_
 	if (prot & ~r->prot)
 		return gm_error_set(-EACCES, GM_ERR_PERMISSION, off, len);
 	g->len = len;
-	/* A forked child does not have what is kept. */
-	if (x->cache && count == 1 && x->process == gm_os_process()) {
+	if (x->cache && count == 1) {
 		ret = gm_xen_cache_begin(x, first, prot, &host);
 		if (ret >= 0) {
 			g->ptr = host + in_page(off);

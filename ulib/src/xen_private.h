@@ -84,7 +84,7 @@ void gm_xen_cache_free(struct gm_xen_cache *c);
 
 /*
  * A page, mapped, that stays so until gm_xen_cache_end(). Return: its place; -EBUSY there
- * is no room; an error of gm_xen_grants_map().
+ * is no room, or this is a forked child; an error of gm_xen_grants_map().
  */
 int gm_xen_cache_begin(struct gm_xen_region *x, uint64_t page, int prot,
 		       uint8_t **host);

@@ -9,7 +9,7 @@
 #include <linux/types.h>
 
 typedef __u16 domid_t;
-typedef __u64 xen_pfn_t;
+typedef unsigned long xen_pfn_t;
 typedef __u32 grant_ref_t;
 
 #endif /* GM_XEN_INTERFACE_H */
