@@ -5,8 +5,12 @@
  */
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
+/* In this order: the second relies on what the first includes. */
+#include <xen/privcmd.h>
+#include <xen/gntdev.h>
 #include "../unit/expect.h"
 #include "../unit/vma.h"
 #include "kselftest_harness.h"
@@ -18,6 +22,27 @@
 #define PAGES 64u
 /* Grant FIRST + n is page n. */
 #define FIRST 16u
+
+#define MANY 1024u
+
+/*
+ * Has the driver requests that were not taken back? It gives a new one the first place
+ * where it fits, so one of many gets the first of all only if there is none.
+ */
+static bool has_requests(int fd)
+{
+	struct ioctl_gntdev_unmap_grant_ref unmap = { .count = MANY };
+	static struct {
+		struct ioctl_gntdev_map_grant_ref arg;
+		struct ioctl_gntdev_grant_ref more[MANY - 1];
+	} map;
+
+	map.arg.count = MANY;
+	if (ioctl(fd, IOCTL_GNTDEV_MAP_GRANT_REF, &map))
+		return true;
+	unmap.index = map.arg.index;
+	return ioctl(fd, IOCTL_GNTDEV_UNMAP_GRANT_REF, &unmap) || map.arg.index;
+}
 
 FIXTURE(grant) {
 	struct domain d;
@@ -42,6 +67,7 @@ FIXTURE_TEARDOWN(grant)
 	EXPECT_EQ(0, domain_destroy(&self->d));
 	EXPECT_FALSE(domain_is_there(&self->d));
 	EXPECT_EQ(0, vma_count("gntdev"));
+	EXPECT_FALSE(has_requests(gm_file_fd(self->file)));
 	gm_file_put(self->file);
 }
 
