@@ -38,7 +38,7 @@ source_of()
 {
 	case $1 in
 	*/*)	set -- "$1" ;;
-	*.c)	set -- "unit/$1" ;;
+	*.c)	set -- "unit/$1" "xen/$1" ;;
 	*)	set -- "abi/$1" "integration/$1" ;;
 	esac
 	for f; do
