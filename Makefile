@@ -14,7 +14,7 @@ KMOD = $(sub) -C kmod $(destdir)
 SELFTESTS = $(sub) $(jobs) -C selftests
 
 .PHONY: all lib modules modules_install dkms_source install uninstall clean \
-	deps check check-full check-kernels lint coverage fuzz bench bench-kmod bench-xen demo docs help
+	deps check check-full check-kernels check-platforms lint coverage fuzz bench bench-kmod bench-xen demo docs help
 
 all:		## library, samples and benchmark programs (default)
 	$(ULIB) all
@@ -53,6 +53,9 @@ check-full: deps ## guests that live through kills, a move, an IOMMU, for a minu
 
 check-kernels: deps ## the module's tests on the kernels KERNELS='6.12 7.3 debug'
 	$(SELFTESTS) check-kernels
+
+check-platforms: deps ## the unit tests on other architectures, in emulated machines
+	$(SELFTESTS) check-platforms
 
 lint: deps	## sparse, checkpatch, kernel-doc
 	$(ULIB) sparse

@@ -8,6 +8,7 @@
 #   fuzz/fuzz_x              fuzz target, a short fixed run
 #   abi/x, integration/x     script $GM_SRC/selftests/abi/x, ...
 #   kmod/<kernel>/<boot>     the module's tests in a virtual machine
+#   platforms/<machine>      the unit tests on another architecture
 #
 # A test finds GM_SRC (source root), GM_BUILD (build root) and GM_TEST_TMP (a
 # directory of its own, removed afterwards).
@@ -91,6 +92,11 @@ fuzz/*)
 	;;
 */unit/*)
 	program fixed_layout timeout 120 "$GM_BUILD/$name"
+	;;
+platforms/*)
+	# Limits itself; what is emulated is slow.
+	limit=1500
+	script "$GM_SRC/selftests/platforms/run.sh" "${name#platforms/}"
 	;;
 kmod/*/*)
 	name=${name#kmod/}

@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "pages.h"
 #include "property_model.h"
 
-#define HOST_PAGE 4096
 /* Room before and after the real bytes, where nothing may be written. */
 #define MARGIN 64
 #define CANARY 0xc5
-#define ALLOCATED (HOST_PAGE + WORLD_LEN_MAX + HOST_PAGE)
+#define ALLOCATED (ANY_PAGE + WORLD_LEN_MAX + ANY_PAGE)
 
 bool world_init(struct world *w, uint64_t seed)
 {
@@ -21,7 +21,7 @@ bool world_init(struct world *w, uint64_t seed)
 	for (i = 0; i < WORLD_REGIONS; i++) {
 		struct world_region *r = &w->regions[i];
 
-		r->page = aligned_alloc(HOST_PAGE, ALLOCATED);
+		r->page = aligned_alloc(ANY_PAGE, ALLOCATED);
 		r->want = malloc(WORLD_LEN_MAX);
 		if (!r->page || !r->want)
 			return false;
@@ -62,7 +62,7 @@ static bool region_make(struct world *w, struct world_region *r)
 	uint64_t i;
 
 	/* Aligned like the guest address, or not. Read-only: a whole page. */
-	r->mem = r->page + HOST_PAGE;
+	r->mem = r->page + ANY_PAGE;
 	if (r->kind != READ_ONLY)
 		r->mem += (rnd_below(&w->rnd, 4) ? r->base :
 						   rnd_u64(&w->rnd)) & 15;

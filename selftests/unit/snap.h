@@ -36,8 +36,8 @@ struct guest {
 static inline void guest_init(struct guest *g)
 {
 	struct gm_mmap_opts opts[2] = {
-		{ .sz = sizeof(opts[0]), .flags = GM_MMAP_DIRTY },
-		{ .sz = sizeof(opts[0]), .flags = GM_MMAP_DIRTY },
+		{ .sz = sizeof(opts[0]), .flags = GM_MMAP_DIRTY, .dirty_page_size = PAGE },
+		{ .sz = sizeof(opts[0]), .flags = GM_MMAP_DIRTY, .dirty_page_size = PAGE },
 	};
 
 	MUST(gm_map_new_mmap(guest_ranges, opts, 2, &g->m));

@@ -10,6 +10,7 @@
 #include "kselftest_harness.h"
 #include "expect.h"
 #include "own_region.h"
+#include "pages.h"
 
 #define BASE UINT64_C(0x10000)
 #define SIZE 64
@@ -55,11 +56,11 @@ FIXTURE_SETUP(access)
 	};
 	int i;
 
-	self->mem = mmap(NULL, N * 8192, PROT_READ | PROT_WRITE,
+	self->mem = mmap(NULL, N * ANY_PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->mem);
 	for (i = 0; i < N; i++) {
-		self->at[i] = self->mem + 8192 * (N - 1 - i);
+		self->at[i] = self->mem + ANY_PAGE * (N - 1 - i);
 		memset(self->at[i], 'a' + i, len_of[i]);
 		self->regions[i] = &self->own[i].r;
 		ASSERT_OK(gm_bitmap_new(SIZE, 8, &self->bm[i]));
@@ -92,7 +93,7 @@ FIXTURE_TEARDOWN(access)
 		EXPECT_EQ(0, self->own[i].bad);
 		EXPECT_EQ(0, self->own[i].open);
 	}
-	munmap(self->mem, N * 8192);
+	munmap(self->mem, N * ANY_PAGE);
 }
 
 static uint64_t take(struct gm_bitmap *bm)

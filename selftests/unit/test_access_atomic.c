@@ -9,6 +9,7 @@
 #include "kselftest_harness.h"
 #include "expect.h"
 #include "own_region.h"
+#include "pages.h"
 
 #define BASE UINT64_C(0x20000)
 #define SIZE 64
@@ -48,11 +49,11 @@ FIXTURE_SETUP(atomic)
 	};
 	int i;
 
-	self->mem = mmap(NULL, N * 4096, PROT_READ | PROT_WRITE,
+	self->mem = mmap(NULL, N * ANY_PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->mem);
 	for (i = 0; i < N; i++) {
-		self->at[i] = self->mem + 4096 * i + (i == ODD);
+		self->at[i] = self->mem + ANY_PAGE * i + (i == ODD);
 		self->regions[i] = &self->own[i].r;
 		ASSERT_OK(gm_bitmap_new(SIZE, 8, &self->bm[i]));
 		rom.addr = self->at[i];
@@ -83,7 +84,7 @@ FIXTURE_TEARDOWN(atomic)
 		EXPECT_EQ(0, self->own[i].bad);
 		EXPECT_EQ(0, self->own[i].open);
 	}
-	munmap(self->mem, N * 4096);
+	munmap(self->mem, N * ANY_PAGE);
 }
 
 static uint64_t take(struct gm_bitmap *bm)

@@ -5,6 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include <sys/stat.h>
+#include "pages.h"
 #include "scale.h"
 #include "own_region.h"
 #include "snap.h"
@@ -89,7 +90,7 @@ TEST_F(snap, file_is_sparse_and_as_long_as_it_says)
 	snap_save(&self->a, self->file, 0);
 	ASSERT_EQ(0, fstat(gm_file_fd(self->file), &st));
 	EXPECT_LE(LEN0 + LEN1, (uint64_t)st.st_size);
-	EXPECT_GT(10 * PAGE, (uint64_t)st.st_blocks * 512);
+	EXPECT_GT(10 * system_page(), (uint64_t)st.st_blocks * 512);
 	guest_put(&self->b, GPA0, 9, 10);
 	ASSERT_OK(load(self->file, &self->b, 0));
 	EXPECT_TRUE(guest_same(&self->a, &self->b));
@@ -99,7 +100,7 @@ TEST_F(snap, file_is_sparse_and_as_long_as_it_says)
 	guest_put(&self->a, GPA0, 0, LEN0);
 	snap_save(&self->a, self->file, 0);
 	ASSERT_EQ(0, fstat(gm_file_fd(self->file), &st));
-	EXPECT_GT(10 * PAGE, (uint64_t)st.st_blocks * 512);
+	EXPECT_GT(10 * system_page(), (uint64_t)st.st_blocks * 512);
 }
 
 TEST_F(snap, differences_chain)
@@ -116,7 +117,7 @@ TEST_F(snap, differences_chain)
 	one = snap_save(&self->a, self->diff, base);
 	ASSERT_EQ(0, fstat(gm_file_fd(self->diff), &st));
 	EXPECT_EQ(snap_size(self->file), (uint64_t)st.st_size);
-	EXPECT_GT(10 * PAGE, (uint64_t)st.st_blocks * 512);
+	EXPECT_GT(10 * system_page(), (uint64_t)st.st_blocks * 512);
 	guest_put(&self->a, GPA1 + LEN1 - 1, 0x77, 1);
 	two = snap_save(&self->a, second, one);
 	EXPECT_NE(one, two);
@@ -280,7 +281,9 @@ static int cut_memory(void *ctx, uint64_t done, uint64_t total)
 
 TEST_F(snap, memory_that_goes_away_fails_the_save)
 {
-	struct gm_mmap_opts opts = { .sz = sizeof(opts), .flags = GM_MMAP_DIRTY };
+	struct gm_mmap_opts opts = {
+		.sz = sizeof(opts), .flags = GM_MMAP_DIRTY, .dirty_page_size = PAGE,
+	};
 	static const struct gm_range range = { GPA0, LEN0 };
 	struct gm_dirty_consumer *c;
 	struct gm_snapshot_opts o = {

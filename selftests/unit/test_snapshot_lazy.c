@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include "pages.h"
 #include "refuse.h"
 #include "snap.h"
 
@@ -230,11 +231,11 @@ TEST_F(lazy, memory_is_held)
 
 	START();
 	ASSERT_OK(gm_lazy_fill(self->l, NULL, NULL));
-	EXPECT_FAIL_NAME(gm_region_discard(r, gm_roff(0), PAGE), EBUSY, GM_ERR_HELD, 0, LEN0,
-			 "lazy snapshot");
+	EXPECT_FAIL_NAME(gm_region_discard(r, gm_roff(0), system_page()), EBUSY, GM_ERR_HELD, 0,
+			 LEN0, "lazy snapshot");
 	gm_lazy_free(self->l);
 	self->l = NULL;
-	ASSERT_OK(gm_region_discard(r, gm_roff(0), PAGE));
+	ASSERT_OK(gm_region_discard(r, gm_roff(0), system_page()));
 	EXPECT_EQ(0, host(self->m, 0)[0]);
 }
 
@@ -247,7 +248,7 @@ TEST_F(lazy, huge_pages_are_refused)
 	EXPECT_FAIL_KIND(gm_lazy_new(self->s, self->m, &self->l), EOPNOTSUPP, GM_ERR_OPTION);
 	EXPECT_EQ(NULL, self->l);
 	/* It holds nothing that it has begun with. */
-	ASSERT_OK(gm_region_discard(gm_map_region(self->m, 0), gm_roff(0), PAGE));
+	ASSERT_OK(gm_region_discard(gm_map_region(self->m, 0), gm_roff(0), system_page()));
 }
 
 TEST_F(lazy, descriptors_that_cannot_be_had)

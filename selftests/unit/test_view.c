@@ -9,6 +9,7 @@
 #include "kselftest_harness.h"
 #include "expect.h"
 #include "own_region.h"
+#include "pages.h"
 
 #define BASE UINT64_C(0x1000)
 #define SIZE 64
@@ -37,11 +38,11 @@ FIXTURE_SETUP(view)
 	};
 	int i;
 
-	self->mem = mmap(NULL, N * 4096, PROT_READ | PROT_WRITE,
+	self->mem = mmap(NULL, N * ANY_PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, (void *)self->mem);
 	for (i = 0; i < N; i++) {
-		uint8_t *mem = self->mem + 4096 * i;
+		uint8_t *mem = self->mem + ANY_PAGE * i;
 
 		memset(mem, 'a' + i, SIZE);
 		self->regions[i] = &self->own[i].r;
@@ -70,7 +71,7 @@ FIXTURE_TEARDOWN(view)
 		EXPECT_EQ(0, self->own[i].bad);
 		EXPECT_EQ(0, self->own[i].open);
 	}
-	munmap(self->mem, N * 4096);
+	munmap(self->mem, N * ANY_PAGE);
 }
 
 TEST_F(view, physical_memory)
@@ -160,8 +161,8 @@ TEST_F(view, slice_in_one_piece)
 	EXPECT_EQ(0, gm_slice_write_u64(s, 8, 0x4242424242424242));
 	EXPECT_EQ(16, self->own[B].last_off);
 	EXPECT_EQ(8, self->own[B].last_len);
-	EXPECT_EQ('B', self->mem[4096 * B + 16]);
-	EXPECT_EQ('b', self->mem[4096 * B + 15]);
+	EXPECT_EQ('B', self->mem[ANY_PAGE * B + 16]);
+	EXPECT_EQ('b', self->mem[ANY_PAGE * B + 15]);
 	EXPECT_EQ(-ERANGE, gm_slice_read_u64(s, 16, &v));
 	ASSERT_OK(gm_view_slice(&self->v, gm_gpa(UINT64_MAX - 7), 8, GM_PERM_RW,
 				&s));

@@ -13,6 +13,7 @@
 #include <guestmem.h>
 #include "expect.h"
 #include "no_memory.h"
+#include "pages.h"
 #include "vma.h"
 #include "xen_fake.h"
 
@@ -21,6 +22,11 @@
 /* Pages 4 to 11 of the domain, or grants. */
 #define GPA (4 * PAGE)
 #define ON_DEMAND (GM_XEN_GRANT | GM_XEN_NO_ADVANCE_MAP)
+
+#define PAGES_OF_4_KIB() do { \
+	if (system_page() != PAGE) \
+		SKIP(return, "the pretended drivers know pages of 4 KiB"); \
+} while (0)
 
 FIXTURE(xen) {
 	struct gm_file *file;
@@ -83,6 +89,18 @@ TEST(flags_that_go_together)
 	EXPECT_EQ(8, GM_XEN_NO_ADVANCE_MAP);
 }
 
+/* Linux puts each grant on a page of its own, of whatever size. */
+TEST(grants_want_pages_of_4_kib)
+{
+	struct gm_xen_opts x = xen_opts(GM_XEN_GRANT);
+	struct gm_region *r;
+
+	if (system_page() == PAGE)
+		SKIP(return, "this system has them");
+	EXPECT_FAIL(gm_region_new_xen(gm_gpa(0), PAGE, &x, NULL, &r), EOPNOTSUPP, GM_ERR_OPTION,
+		    offsetof(struct gm_xen_opts, flags), 0, 0, 0);
+}
+
 TEST_F(xen, unix_is_ordinary_memory)
 {
 	struct gm_xen_opts x = xen_opts(GM_XEN_UNIX);
@@ -108,6 +126,7 @@ TEST_F(xen, unix_is_ordinary_memory)
 
 TEST_F(xen, foreign_pages)
 {
+	PAGES_OF_4_KIB();
 	struct gm_region *r;
 	uint64_t n;
 
@@ -131,6 +150,7 @@ TEST_F(xen, foreign_pages)
 
 TEST_F(xen, foreign_page_that_is_not_there)
 {
+	PAGES_OF_4_KIB();
 	struct gm_region *r = NULL;
 	struct gm_xen_opts x = xen_opts(GM_XEN_FOREIGN);
 	int before = vma_count("xen_fake");
@@ -151,6 +171,7 @@ TEST_F(xen, foreign_page_that_is_not_there)
 
 TEST_F(xen, grants_in_advance)
 {
+	PAGES_OF_4_KIB();
 	struct gm_xen_opts x = xen_opts(GM_XEN_GRANT);
 	struct gm_xen_stats stats;
 	struct gm_region *r;
@@ -174,6 +195,7 @@ TEST_F(xen, grants_in_advance)
 
 TEST_F(xen, grant_that_is_none)
 {
+	PAGES_OF_4_KIB();
 	struct gm_xen_opts x = xen_opts(GM_XEN_GRANT);
 	struct gm_region *r = NULL;
 	int before = vma_count("xen_fake");
@@ -198,6 +220,7 @@ TEST_F(xen, grant_that_is_none)
 
 TEST_F(xen, on_demand_maps_what_an_access_needs)
 {
+	PAGES_OF_4_KIB();
 	struct gm_xen_stats stats;
 	struct gm_region *r;
 	struct gm_slice s;
@@ -240,6 +263,7 @@ TEST_F(xen, on_demand_maps_what_an_access_needs)
 /* A request of more than a few grants has its list elsewhere. */
 TEST_F(xen, on_demand_large)
 {
+	PAGES_OF_4_KIB();
 	struct gm_xen_opts x = xen_opts(ON_DEMAND);
 	static uint8_t have[40 * PAGE];
 	struct gm_region *r;
@@ -254,6 +278,7 @@ TEST_F(xen, on_demand_large)
 
 TEST_F(xen, on_demand_error_leaves_nothing)
 {
+	PAGES_OF_4_KIB();
 	struct gm_region *r;
 	struct gm_slice s;
 	char buf[3 * 4096];
@@ -275,6 +300,7 @@ TEST_F(xen, on_demand_error_leaves_nothing)
 
 TEST_F(xen, read_only)
 {
+	PAGES_OF_4_KIB();
 	struct gm_region *r;
 	struct gm_slice s;
 	char c;
@@ -298,6 +324,7 @@ TEST_F(xen, read_only)
 
 TEST_F(xen, cache_keeps_pages)
 {
+	PAGES_OF_4_KIB();
 	struct gm_xen_stats stats;
 	struct gm_region *r;
 	struct gm_slice s;
@@ -348,6 +375,7 @@ TEST_F(xen, cache_keeps_pages)
 
 TEST_F(xen, cache_error_keeps_what_there_is)
 {
+	PAGES_OF_4_KIB();
 	struct gm_xen_stats stats;
 	struct gm_region *r;
 	struct gm_slice s;
@@ -368,6 +396,7 @@ TEST_F(xen, cache_error_keeps_what_there_is)
 /* A child has neither the mappings nor a right to take requests back. */
 TEST_F(xen, child_takes_nothing_back)
 {
+	PAGES_OF_4_KIB();
 	struct gm_region *r[3];
 	int i, status = -1;
 	uint64_t x;
@@ -398,6 +427,7 @@ TEST_F(xen, child_takes_nothing_back)
 
 TEST_F(xen, no_memory)
 {
+	PAGES_OF_4_KIB();
 	static const uint32_t kinds[] = { GM_XEN_FOREIGN, GM_XEN_GRANT, ON_DEMAND };
 	struct gm_xen_opts x = { .sz = sizeof(x), .data = XEN_FAKE_DOMAIN };
 	struct gm_region *r;
@@ -428,6 +458,7 @@ TEST_F(xen, no_memory)
 
 TEST_F(xen, options)
 {
+	PAGES_OF_4_KIB();
 	struct gm_xen_opts x = xen_opts(GM_XEN_GRANT), longer[2];
 	struct gm_bitmap *small;
 	struct gm_region *r = NULL;
@@ -540,6 +571,7 @@ static void hammer(struct __test_metadata *_metadata, struct gm_region *r)
 
 TEST_F(xen, many_threads_and_one_cache)
 {
+	PAGES_OF_4_KIB();
 	struct gm_region *r;
 
 	ASSERT_OK(make(&self->o, ON_DEMAND, 3, &r));

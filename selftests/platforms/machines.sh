@@ -1,0 +1,58 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# The machines of other architectures that tests run on. Sourced.
+#
+#   machine_set NAME    sets the variables below
+#
+#   arch        of the programs: the variant that they are built as
+#   triplet     of the compiler
+#   debian      Debian's name of the architecture, and the release that has the kernel
+#   release
+#   kernel      the package that stands for the kernel
+#   qemu        the emulator and its machine
+#   console     the kernel's console, which QEMU's first serial line is
+#   report      the device that a second one is there
+#
+# Each is a stock kernel with four virtual CPUs, which run at once. Pages have 4 KiB,
+# where the name does not say otherwise.
+
+MACHINES='arm64 arm64-16k riscv64 ppc64le-64k'
+
+machine_set()
+{
+	console=ttyAMA0
+	report=ttyS0
+	release=bookworm
+	case $1 in
+	arm64 | arm64-16k)
+		arch=arm64 triplet=aarch64-linux-gnu debian=arm64
+		kernel=linux-image-arm64
+		# Pointer authentication as the architecture has it takes half of the time.
+		qemu=(qemu-system-aarch64 -machine virt,gic-version=3
+			-cpu max,pauth-impdef=on)
+		;;
+	riscv64)
+		arch=riscv64 triplet=riscv64-linux-gnu debian=riscv64 release=trixie
+		kernel=linux-image-riscv64
+		qemu=(qemu-system-riscv64 -machine virt -cpu rv64)
+		console=ttyS0
+		report=ttyS1
+		;;
+	ppc64le-64k)
+		arch=ppc64le triplet=powerpc64le-linux-gnu debian=ppc64el
+		kernel=linux-image-powerpc64le
+		# What the emulator can't do against side channels.
+		qemu=(qemu-system-ppc64 -cpu power9
+			-machine pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken)
+		console=hvc0
+		;;
+	*)
+		echo "no machine $1" >&2
+		return 2
+		;;
+	esac
+	case $1 in
+	arm64-16k) release=trixie kernel=linux-image-arm64-16k ;;
+	esac
+}
