@@ -36,17 +36,14 @@ static int guestmem_charge_user(struct user_struct *user, unsigned long npages)
  */
 int guestmem_charge(struct guestmem_charge *charge, unsigned long npages)
 {
-	struct user_struct *user = get_uid(current_user());
 	int err;
 
-	err = guestmem_charge_user(user, npages);
-	if (err) {
-		free_uid(user);
+	err = guestmem_charge_user(current_user(), npages);
+	if (err)
 		return err;
-	}
 	mmgrab(current->mm);
 	atomic64_add(npages, &current->mm->pinned_vm);
-	charge->user = user;
+	charge->cred = get_current_cred();
 	charge->mm = current->mm;
 	charge->npages = npages;
 	return 0;
@@ -61,9 +58,9 @@ void guestmem_uncharge(struct guestmem_charge *charge)
 	if (!charge->npages)
 		return;
 	atomic64_sub(charge->npages, &charge->mm->pinned_vm);
-	atomic_long_sub(charge->npages, &charge->user->locked_vm);
+	atomic_long_sub(charge->npages, &charge->cred->user->locked_vm);
 	mmdrop(charge->mm);
-	free_uid(charge->user);
+	put_cred(charge->cred);
 	*charge = (struct guestmem_charge) {};
 }
 

@@ -35,7 +35,8 @@ struct seq_file;
 
 /**
  * struct guestmem_charge - what was counted, and in whose name
- * @user: the user whose locked memory it is
+ * @cred: of the user whose locked memory it is. (Not the user itself: what drops that
+ *	is not exported by all kernels.)
  * @mm: the address space whose pinned memory it is
  * @npages: how many pages; 0 if nothing is charged
  *
@@ -43,7 +44,7 @@ struct seq_file;
  * descriptor on by the time of the uncharge: so all of it is remembered.
  */
 struct guestmem_charge {
-	struct user_struct *user;
+	const struct cred *cred;
 	struct mm_struct *mm;
 	unsigned long npages;
 };
