@@ -9,6 +9,7 @@
 #   abi/x, integration/x     script $GM_SRC/selftests/abi/x, ...
 #   kmod/<kernel>/<boot>     the module's tests in a virtual machine
 #   platforms/<machine>      the unit tests on another architecture
+#   platforms/<machine>/kmod the module's tests there
 #
 # A test finds GM_SRC (source root), GM_BUILD (build root) and GM_TEST_TMP (a
 # directory of its own, removed afterwards).
@@ -96,7 +97,10 @@ fuzz/*)
 platforms/*)
 	# Limits itself; what is emulated is slow.
 	limit=1500
-	script "$GM_SRC/selftests/platforms/run.sh" "${name#platforms/}"
+	case $name in
+	*/kmod) script "$GM_SRC/selftests/platforms/kmod.sh" "$(basename "${name%/kmod}")" ;;
+	*) script "$GM_SRC/selftests/platforms/unit.sh" "${name#platforms/}" ;;
+	esac
 	;;
 kmod/*/*)
 	name=${name#kmod/}

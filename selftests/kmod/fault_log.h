@@ -47,6 +47,11 @@ static inline bool fault_log_has(int log, uint64_t address)
 {
 	char wanted[64];
 
+#ifdef __aarch64__
+	/* An event is several lines; one is the address. */
+	snprintf(wanted, sizeof(wanted), "0x%016llx", (unsigned long long)address);
+	return log_has(log, "arm-smmu-v3", wanted);
+#endif
 	snprintf(wanted, sizeof(wanted), "fault addr 0x%llx ",
 		 (unsigned long long)(address / PAGE * PAGE));
 	return log_has(log, "DMAR:", wanted);

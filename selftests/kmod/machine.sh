@@ -15,7 +15,8 @@
 #
 # kernel=debug: only on the debug kernel, in its boot "faults"; m32: also as a
 # 32-bit program, called m32/NAME; lib: it uses the library. KMOD_TESTS="NAME..."
-# leaves out all others; KMOD_APPEND are more parameters for the kernel.
+# leaves out all others; KMOD_APPEND are more parameters for the kernel. x86: it is for
+# that architecture alone.
 #
 # The guest reports, beside the programs' output: setup=TEXT if it could not
 # begin, "begin NAME" and "finish NAME STATUS" around each, unloaded=yes,

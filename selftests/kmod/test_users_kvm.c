@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
-/* gm-kmod: boot=users */
+/* gm-kmod: boot=users x86 */
 /*
  * test_users_kvm.c - a region's mmap is a KVM memory slot: a virtual CPU runs
  * code that is in the region, and reads and writes what is there.

@@ -6,6 +6,7 @@
 #
 #   image     the kernel
 #   busybox   for its first file system
+#   kdir      headers and tools to build modules for it here, if it is to have any
 #   version   the kernel's package
 #
 # Packages are downloaded and unpacked, never installed, by lists of our own: what the
@@ -16,7 +17,7 @@ set -euo pipefail
 name=${1:?usage: fetch.sh MACHINE}
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/machines.sh"
-machine_set "$name"
+platform_set "$name"
 
 mkdir -p "${GM_BUILD:?}/platforms"
 dir=$(cd "$GM_BUILD/platforms" && pwd)/$name
@@ -52,6 +53,28 @@ for deb in "$tmp/debs"/*.deb; do
 done
 mv "$(find "$tmp/root/boot" -name 'vmlinu*' -print -quit)" "$tmp/image"
 mv "$(find "$tmp/root" -path '*bin/busybox' -print -quit)" "$tmp/busybox"
+
+# Headers are the architecture's, tools to build with are those of this machine.
+fetch_headers()
+{
+	local version=${package#linux-image-} tools
+
+	rm -f "$tmp/debs"/*
+	tools=$(apt-cache "${apt_options[@]}" depends "linux-headers-$version" |
+		sed -n 's/^ *Depends: \(linux-kbuild-[0-9.]*\).*/\1/p' | head -n 1)
+	(cd "$tmp/debs" && apt-get "${apt_options[@]}" download "linux-headers-$version" \
+		"linux-headers-${version%-*}-common" &&
+		apt-get -qq -o APT::Sandbox::User=root download "$tools")
+	for deb in "$tmp/debs"/*.deb; do
+		dpkg -x "$deb" "$tmp/headers"
+	done
+	# It names its other half by where it would be installed.
+	sed -i "s,/usr/src/,$dir/headers/usr/src/," \
+		"$tmp/headers/usr/src/linux-headers-$version/Makefile"
+	ln -s "headers/usr/src/linux-headers-$version" "$tmp/kdir"
+}
+
+[ -z "$headers" ] || fetch_headers
 rm -rf "$tmp/root" "$tmp/debs" "$tmp/lists" "$tmp/cache" "$tmp/sources"
 echo "$package" > "$tmp/version"
 mv "$tmp" "$dir"

@@ -3,7 +3,7 @@
 #
 # The machines of other architectures that tests run on. Sourced.
 #
-#   machine_set NAME    sets the variables below
+#   platform_set NAME    sets the variables below
 #
 #   arch        of the programs: the variant that they are built as
 #   triplet     of the compiler
@@ -13,14 +13,20 @@
 #   qemu        the emulator and its machine
 #   console     the kernel's console, which QEMU's first serial line is
 #   report      the device that a second one is there
+#   page_kib    of its pages
+#   headers     the package that stands for what modules are built with; empty: none are
 #
 # Each is a stock kernel with four virtual CPUs, which run at once. Pages have 4 KiB,
 # where the name does not say otherwise.
 
 MACHINES='arm64 arm64-16k riscv64 ppc64le-64k'
+# Those that run the module, too.
+KMOD_MACHINES=arm64
 
-machine_set()
+platform_set()
 {
+	page_kib=4
+	headers=
 	console=ttyAMA0
 	report=ttyS0
 	release=bookworm
@@ -53,6 +59,8 @@ machine_set()
 		;;
 	esac
 	case $1 in
-	arm64-16k) release=trixie kernel=linux-image-arm64-16k ;;
+	arm64) headers=linux-headers-arm64 ;;
+	*-16k) page_kib=16 release=trixie kernel=linux-image-arm64-16k ;;
+	*-64k) page_kib=64 ;;
 	esac
 }
