@@ -49,8 +49,7 @@ platform_boot()
 		-no-user-config -display none -no-reboot -smp 4 -m 2048 \
 		-accel tcg,thread=multi -kernel "$dir/image" -initrd initramfs \
 		-append "console=$console loglevel=5 panic=-1 report=$report ${PLATFORM_APPEND:-}" \
-		-serial file:console -chardev file,id=report,path=report \
-		-device pci-serial,chardev=report "$@" < /dev/null > qemu.log 2>&1 &
+		"${serial[@]}" "$@" < /dev/null > qemu.log 2>&1 &
 	qemu_pid=$!
 }
 

@@ -11,21 +11,26 @@
 #   release
 #   kernel      the package that stands for the kernel
 #   qemu        the emulator and its machine
-#   console     the kernel's console, which QEMU's first serial line is
+#   console     the kernel's console
 #   report      the device that a second one is there
+#   serial      QEMU's arguments for both, which write the files "console" and "report"
+#   tests       the unit tests that run there; empty: all
 #   page_kib    of its pages
 #   headers     the package that stands for what modules are built with; empty: none are
 #
 # Each is a stock kernel with four virtual CPUs, which run at once. Pages have 4 KiB,
 # where the name does not say otherwise.
 
-MACHINES='arm64 arm64-16k riscv64 ppc64le-64k'
+MACHINES='arm64 arm64-16k riscv64 ppc64le-64k s390x'
 # Those that run the module, too.
 KMOD_MACHINES=arm64
 
 platform_set()
 {
 	page_kib=4
+	tests=
+	serial=(-serial file:console -chardev file,id=report,path=report
+		-device pci-serial,chardev=report)
 	headers=
 	console=ttyAMA0
 	report=ttyS0
@@ -52,6 +57,22 @@ platform_set()
 		qemu=(qemu-system-ppc64 -cpu power9
 			-machine pseries,cap-cfpc=broken,cap-sbbc=broken,cap-ibs=broken)
 		console=hvc0
+		;;
+	s390x)
+		arch=s390x triplet=s390x-linux-gnu debian=s390x
+		kernel=linux-image-s390x
+		qemu=(qemu-system-s390x -machine s390-ccw-virtio -cpu max)
+		serial=(-chardev file,id=console,path=console
+			-device sclplmconsole,chardev=console
+			-chardev file,id=report,path=report
+			-device sclpconsole,chardev=report)
+		console=ttyS0
+		report=ttysclp0
+		# What concerns the order of bytes; other tests have that of the rest.
+		tests='test_endian test_addr test_object test_bitmap test_bitmap_ops
+			test_bitmap_race test_bitmap_runs test_dirty test_dirty_consumer
+			test_batch test_vhost_log test_slice test_ref test_copy test_io
+			test_map test_map_index test_iotlb test_iotlb_model'
 		;;
 	*)
 		echo "no machine $1" >&2

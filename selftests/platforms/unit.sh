@@ -15,7 +15,7 @@ programs=()
 files=("$GM_SRC/selftests/platforms/unit_guest.sh:run.sh")
 for file in "$GM_SRC"/selftests/unit/test_*.c; do
 	test=$(basename "$file" .c)
-	case " ${GM_PLATFORM_TESTS:-$test} " in *" $test "*) ;; *) continue ;; esac
+	case " $(echo ${GM_PLATFORM_TESTS:-${tests:-$test}}) " in *" $test "*) ;; *) continue ;; esac
 	programs+=("$test")
 	files+=("$GM_BUILD/$arch/unit/$test:tests/$test")
 done

@@ -158,7 +158,10 @@ TEST(files_that_are_no_log_are_refused)
 	ASSERT_OK(gm_file_new(eventfd(0, EFD_CLOEXEC), &file));
 	EXPECT_FAIL_KIND(gm_vhost_log_new(file, 0, SYSTEM_PAGE, &log), ENODEV, GM_ERR_MMAP);
 	gm_file_put(file);
-	/* More than there are addresses for. */
+	/* More than there are addresses for; s390x has all 64 bits of them. */
+#ifdef __s390x__
+	return;
+#endif
 	fd = memfd_create("log", MFD_CLOEXEC);
 	ASSERT_EQ(0, ftruncate(fd, INT64_MAX));
 	ASSERT_OK(gm_file_new(fd, &file));
@@ -308,7 +311,9 @@ static void *mark_all(void *arg)
 
 static void take(const struct shared *s, const struct stage *stage, uint64_t *seen)
 {
-	uint64_t word = __atomic_exchange_n((uint64_t *)s->bytes, 0, __ATOMIC_SEQ_CST);
+	/* Its bits are in the order of its bytes, whatever the machine's is. */
+	gm_le64_t raw = __atomic_exchange_n((gm_le64_t *)s->bytes, 0, __ATOMIC_SEQ_CST);
+	uint64_t word = gm_le64_to_cpu(raw);
 
 	for (; word; word &= word - 1) {
 		int i = __builtin_ctzll(word);
