@@ -106,10 +106,10 @@ void blk_set_map(struct blk *b, struct gm_map *map);
 int blk_run(struct blk *b);
 
 /*
- * Begin what a killed process has left of a queue, if that is live. Return: 0;
- * an error as blk_run().
+ * Do what a killed process has left of a queue that is mapped, live or not, and
+ * nothing else. Return: 0; an error as blk_run().
  */
-int blk_finish_left(struct blk *b, struct blk_queue *q);
+int blk_finish_left(struct blk *b, unsigned int index);
 
 /*
  * Wait until nothing is in flight. The disk is bounded in time, the guest has

@@ -32,13 +32,17 @@ static int take_one(struct blk *b, struct blk_queue *q, struct blk_req *r)
 	return ret ? ret : 1;
 }
 
-/* Take requests while there are some, and room. Return: how many; an error. */
-static int take(struct blk *b, unsigned int index)
+/*
+ * Take requests while there are some, and room; or, with @left, those that a killed
+ * process has left, of any queue. Return: how many; an error.
+ */
+static int take(struct blk *b, unsigned int index, bool left)
 {
 	struct blk_queue *q = &b->queues[index];
 	int taken = 0, ret;
 
-	while (q->live && b->free && taken < TAKE_MAX && b->work < RUN_MAX) {
+	while ((left ? inflight_has_left(&q->vq.inflight) : q->live) && b->free &&
+	       taken < TAKE_MAX && b->work < RUN_MAX) {
 		struct blk_req *r = b->free;
 
 		ret = take_one(b, q, r);
@@ -128,7 +132,7 @@ int blk_run(struct blk *b)
 		/* Another one is first each time, since slots can be few. */
 		b->turn = (b->turn + 1) % b->queue_count;
 		for (i = 0; i < b->queue_count; i++) {
-			ret = take(b, (b->turn + i) % b->queue_count);
+			ret = take(b, (b->turn + i) % b->queue_count, false);
 			if (ret < 0)
 				return ret;
 			taken += ret;
@@ -159,23 +163,19 @@ void blk_drain(struct blk *b)
 	notify(b);
 }
 
-int blk_finish_left(struct blk *b, struct blk_queue *q)
+int blk_finish_left(struct blk *b, unsigned int index)
 {
-	const struct inflight_queue *f = &q->vq.inflight;
-	bool begins = true;
-	int ret = 0;
+	int ret;
 
-	/* All that one may have to wait for is room; or the IOMMU, for which there
-	 * is no time.
-	 */
-	while (ret >= 0 && begins && q->live && inflight_has_left(f)) {
-		uint16_t next = f->left_next;
-
-		ret = blk_run(b);
-		begins = f->left_next != next;
+	do {
+		/* All that one may have to wait for is room; or the IOMMU, for which
+		 * there is no time.
+		 */
 		blk_drain(b);
-	}
-	return ret < 0 ? ret : 0;
+		b->work = 0;
+		ret = take(b, index, true);
+	} while (ret > 0);
+	return ret;
 }
 
 void blk_cancel(struct blk *b)

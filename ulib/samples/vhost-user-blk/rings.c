@@ -101,8 +101,6 @@ static void ring_stop(struct backend *b, unsigned int i)
 	struct blk_queue *q = &b->blk->queues[i];
 	struct ring *r = &b->rings[i];
 
-	if (blk_finish_left(b->blk, q))
-		log_verbose("ring %u: %s", i, log_reason());
 	q->live = false;
 	blk_drain(b->blk);
 	if (r->started)
@@ -110,6 +108,14 @@ static void ring_stop(struct backend *b, unsigned int i)
 	r->started = false;
 	r->polled = false;
 	close_fd(&r->kick);
+}
+
+/* The same, and nothing is left of it that one who was killed had begun. */
+static void ring_finish(struct backend *b, unsigned int i)
+{
+	if (b->rings[i].mapped && blk_finish_left(b->blk, i))
+		log_verbose("ring %u: %s", i, log_reason());
+	ring_stop(b, i);
 }
 
 void rings_map(struct backend *b)
@@ -188,7 +194,7 @@ void rings_stop(struct backend *b)
 	unsigned int i;
 
 	for (i = 0; i < b->blk->queue_count; i++) {
-		ring_stop(b, i);
+		ring_finish(b, i);
 		b->rings[i].enabled = false;
 	}
 }
@@ -197,11 +203,9 @@ void rings_reset(struct backend *b)
 {
 	unsigned int i;
 
-	/* What is left to do, who comes next may do. */
-	for (i = 0; i < b->blk->queue_count; i++)
-		b->blk->queues[i].live = false;
-	rings_stop(b);
 	for (i = 0; i < b->blk->queue_count; i++) {
+		/* What is left to do, who comes next may do. */
+		ring_stop(b, i);
 		virtq_unmap(&b->blk->queues[i].vq);
 		close_fd(&b->blk->queues[i].call);
 		close_fd(&b->rings[i].err);
@@ -257,7 +261,7 @@ static int set_vring_base(struct backend *b, const struct vu_vring_state *s)
 static int get_vring_base(struct backend *b, const struct vu_vring_state *s,
 			  struct vu_msg *reply)
 {
-	ring_stop(b, s->index);
+	ring_finish(b, s->index);
 	reply->payload.state.index = s->index;
 	reply->payload.state.num = b->rings[s->index].base;
 	reply->header.size = sizeof(reply->payload.state);
