@@ -41,7 +41,7 @@ static int ring_update(struct backend *b, unsigned int i)
 
 	q->live = false;
 	if (ready && !r->started) {
-		int again = virtq_start(&q->vq, r->base, &b->inflight, i);
+		int err, again = virtq_start(&q->vq, r->base, &b->inflight, i);
 
 		if (again < 0)
 			return again;
@@ -49,6 +49,10 @@ static int ring_update(struct backend *b, unsigned int i)
 			log_verbose("ring %u: %d requests to be done again", i, again);
 		b->blk->stats->resubmitted += (uint64_t)again;
 		r->started = true;
+		/* Whoever was killed may not have told the driver of what it gave back. */
+		err = event_signal(q->call);
+		if (err)
+			return err;
 	}
 	q->live = ready && is_enabled(b, r);
 	return 0;
