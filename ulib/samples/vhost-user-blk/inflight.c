@@ -195,17 +195,13 @@ static int format(struct inflight_queue *q, uint16_t num, uint16_t used_idx)
 }
 
 /*
- * Between the used ring and the area, the process before us was killed: what it
- * gave back last is the driver's.
+ * Between the used ring and the area, the process before us was killed: the @count
+ * requests that it gave back last are the driver's.
  */
-static int forget_given(struct inflight_queue *q, const struct part_header *h, uint16_t num,
-			uint16_t used_idx)
+static int forget_given(struct inflight_queue *q, uint16_t head, uint16_t num, uint16_t count)
 {
-	uint16_t count = used_idx - h->used_idx, head = h->last_batch_head;
 	int err = 0;
 
-	if (count > num)
-		return because(-EPROTO, "the inflight area is %u requests behind", count);
 	for (; count && !err; count--) {
 		if (head >= num)
 			return because(-EPROTO, "inflight entry %u of %u", head, num);
@@ -215,8 +211,6 @@ static int forget_given(struct inflight_queue *q, const struct part_header *h, u
 						desc_at(head) + offsetof(struct part_desc, next),
 						&head);
 	}
-	if (!err)
-		err = set_used(q, used_idx);
 	return err ? because_gm(err, "inflight area") : 0;
 }
 
@@ -256,14 +250,21 @@ static int collect(struct inflight_queue *q, uint16_t num)
 static int recover(struct inflight_queue *q, const struct part_header *h, uint16_t num,
 		   uint16_t used_idx)
 {
+	uint16_t behind = used_idx - h->used_idx;
 	int err = 0;
 
-	if (h->used_idx != used_idx)
-		err = forget_given(q, h, num, used_idx);
+	if (behind <= num)
+		err = forget_given(q, h->last_batch_head, num, behind);
 	if (!err)
 		err = collect(q, num);
+	if (err)
+		return err;
+	/* With nothing under way, it is only the driver that has begun anew. */
+	if (behind > num && q->left_count)
+		return because(-EPROTO, "the inflight area is %u requests behind", behind);
 	q->last = h->last_batch_head;
-	return err;
+	err = set_used(q, used_idx);
+	return err ? because_gm(err, "inflight area") : 0;
 }
 
 int inflight_start(struct inflight_queue *q, const struct inflight *f, unsigned int index,
