@@ -71,6 +71,7 @@ extern const struct hostile_case ring_cases[];
 extern const struct hostile_case race_cases[];
 extern const struct hostile_case peer_cases[];
 extern const struct hostile_case inflight_cases[];
+extern const struct hostile_case left_cases[];
 extern const struct hostile_case log_cases[];
 extern const struct hostile_case iommu_cases[];
 

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -230,11 +231,16 @@ static void strange_errs(struct world *w)
 /* A counter at its end makes the next write wait, for as long as nobody reads. */
 static void full_call(struct world *w)
 {
-	uint64_t full = UINT64_MAX - 1;
+	uint64_t full = UINT64_MAX - 1, count;
+	struct pollfd p = { .events = POLLIN };
 	struct request q;
 	struct session s;
 
 	session_open(&s, w);
+	/* A device may tell when it starts. */
+	p.fd = s.r.call;
+	if (poll(&p, 1, 0) == 1)
+		expect(read(p.fd, &count, sizeof(count)) == sizeof(count), "call: %m");
 	expect(write(s.r.call, &full, sizeof(full)) == sizeof(full), "eventfd: %m");
 	request_add(&q, &s.r, VIRTIO_BLK_T_FLUSH, 0, 0);
 	ring_offer(&s.r, q.head);

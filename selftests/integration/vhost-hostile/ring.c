@@ -36,6 +36,15 @@ void ring_init(struct ring *r, struct guest *g, struct conn *c, uint32_t index, 
 	r->err = event_new();
 }
 
+void ring_exit(struct ring *r)
+{
+	close(r->kick);
+	if (r->call >= 0)
+		close(r->call);
+	if (r->err >= 0)
+		close(r->err);
+}
+
 void ring_wire_addr(const struct ring *r, struct wire_addr *a)
 {
 	memset(a, 0, sizeof(*a));
@@ -50,7 +59,8 @@ static enum answer set_event(struct ring *r, uint32_t request, int fd)
 	return msg_ask_u64(r->c, request, r->index | (fd < 0 ? VRING_NOFD : 0), fd);
 }
 
-enum answer ring_try_start_at(struct ring *r, const struct wire_addr *addr)
+/* All but to enable it. */
+static enum answer tell(struct ring *r, const struct wire_addr *addr)
 {
 	enum answer a;
 
@@ -65,6 +75,13 @@ enum answer ring_try_start_at(struct ring *r, const struct wire_addr *addr)
 		a = set_event(r, SET_VRING_CALL, r->call);
 	if (a == ANSWER_OK)
 		a = set_event(r, SET_VRING_KICK, r->kick);
+	return a;
+}
+
+enum answer ring_try_start_at(struct ring *r, const struct wire_addr *addr)
+{
+	enum answer a = tell(r, addr);
+
 	if (a == ANSWER_OK)
 		a = msg_ask_state(r->c, SET_VRING_ENABLE, r->index, 1);
 	return a;
@@ -81,6 +98,14 @@ enum answer ring_try_start(struct ring *r)
 void ring_start(struct ring *r)
 {
 	expect(ring_try_start(r) == ANSWER_OK, "the ring is refused");
+}
+
+void ring_start_disabled(struct ring *r)
+{
+	struct wire_addr addr;
+
+	ring_wire_addr(r, &addr);
+	expect(tell(r, &addr) == ANSWER_OK, "the ring is refused");
 }
 
 void ring_set_desc(struct ring *r, uint16_t i, uint64_t addr, uint32_t len, uint16_t flags,
@@ -180,9 +205,5 @@ void session_open(struct session *s, struct world *w)
 void session_close(struct session *s)
 {
 	conn_close(&s->c);
-	close(s->r.kick);
-	if (s->r.call >= 0)
-		close(s->r.call);
-	if (s->r.err >= 0)
-		close(s->r.err);
+	ring_exit(&s->r);
 }

@@ -69,6 +69,9 @@ enum outcome {
 /* Rings in memory; nobody is told of them yet. */
 void ring_init(struct ring *r, struct guest *g, struct conn *c, uint32_t index, uint32_t num);
 
+/* Its descriptors are closed; the device may still run it. */
+void ring_exit(struct ring *r);
+
 /* The addresses as SET_VRING_ADDR has them. */
 void ring_wire_addr(const struct ring *r, struct wire_addr *a);
 
@@ -76,6 +79,8 @@ void ring_wire_addr(const struct ring *r, struct wire_addr *a);
 enum answer ring_try_start_at(struct ring *r, const struct wire_addr *a);
 enum answer ring_try_start(struct ring *r);
 void ring_start(struct ring *r);
+/* The same, but it is not enabled. */
+void ring_start_disabled(struct ring *r);
 
 void ring_set_desc(struct ring *r, uint16_t i, uint64_t addr, uint32_t len, uint16_t flags,
 		   uint16_t next);
