@@ -54,6 +54,8 @@ static int ring_update(struct backend *b, unsigned int i)
 		if (err)
 			return err;
 	}
+	if (ready)
+		virtq_mark(&q->vq);
 	q->live = ready && is_enabled(b, r);
 	return 0;
 }

@@ -136,6 +136,11 @@ int virtq_start(struct virtq *vq, uint16_t last_avail, const struct inflight *f,
 	return vq->inflight.left_count;
 }
 
+void virtq_mark(const struct virtq *vq)
+{
+	gm_slice_mark(vq->used, RING_IDX, sizeof(gm_le16_t));
+}
+
 uint16_t virtq_stop(struct virtq *vq)
 {
 	inflight_stop(&vq->inflight);

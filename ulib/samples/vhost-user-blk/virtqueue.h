@@ -103,6 +103,12 @@ void virtq_unmap(struct virtq *vq);
 int virtq_start(struct virtq *vq, uint16_t last_avail, const struct inflight *f,
 		unsigned int index);
 
+/*
+ * The used index may have been written by another device, which was killed before that
+ * was marked as dirty: mark it, where it is now.
+ */
+void virtq_mark(const struct virtq *vq);
+
 /* It does not run any more. Return: the entry of @avail that is to be next. */
 uint16_t virtq_stop(struct virtq *vq);
 
