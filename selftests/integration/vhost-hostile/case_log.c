@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "area.h"
 #include "iommu.h"
 
 /* A bit for each page below the end of the last region. */
@@ -201,6 +202,171 @@ static void full_event(struct world *w)
 	log_exit(&l);
 }
 
+/* A ring whose used index, entries and event field are in pages of their own. */
+#define LARGE_NUM 1024u
+#define LARGE_BASE 600u
+
+static void large_ring(struct session *s, struct world *w)
+{
+	struct vring_avail *avail;
+	struct vring_used *used;
+
+	conn_open_hello(&s->c, w);
+	s->c.features |= F_RING_EVENT_IDX;
+	expect(set_logging(&s->c, false) == ANSWER_OK, "no event index");
+	guest_share(w->guest, &s->c);
+	ring_init(&s->r, w->guest, &s->c, 0, LARGE_NUM);
+	s->r.used = guest_alloc(w->guest, 2, 6 + LARGE_NUM * sizeof(struct vring_used_elem), PAGE);
+	avail = guest_ptr(w->guest, s->r.avail);
+	used = guest_ptr(w->guest, s->r.used);
+	avail->idx = LARGE_BASE;
+	used->idx = LARGE_BASE;
+	s->r.base = LARGE_BASE;
+	s->r.avail_idx = LARGE_BASE;
+	s->r.used_idx = LARGE_BASE;
+}
+
+/* Each of the places that the device writes of a ring. */
+static void whole_ring(struct world *w)
+{
+	struct session s;
+	struct request q;
+	struct log l;
+
+	log_init(&l);
+	large_ring(&s, w);
+	expect(set_log(&s.c, &whole, l.fd), "the log is refused");
+	expect(set_logging(&s.c, true) == ANSWER_OK, "it does not log");
+	ring_start(&s.r);
+	request_add(&q, &s.r, VIRTIO_BLK_T_GET_ID, 0, 20);
+	ring_offer(&s.r, q.head);
+	request_must(&q, &s.r, 21);
+	expect(is_marked(&l, q.data) && is_marked(&l, q.status), "an ID is not marked");
+	/* Once idle, it asks for the next kick; and a page of the used ring is
+	 * what we have seen before it is marked.
+	 */
+	expect(set_logging(&s.c, true) == ANSWER_OK, "no answer");
+	expect(is_marked(&l, s.r.used), "the used index is not marked");
+	expect(is_marked(&l, s.r.used + PAGE), "a used entry is not marked");
+	expect(is_marked(&l, s.r.used + 2 * PAGE), "an event index is not marked");
+	session_close(&s);
+	log_exit(&l);
+}
+
+/*
+ * A device was killed when it had written the used index, before that was marked. The
+ * log is told after the ring, as QEMU does it; and then the ring has nothing to do.
+ */
+static void killed_before_mark(struct world *w)
+{
+	struct wire_inflight wire = whole_area;
+	struct session s;
+	struct area a;
+	struct log l;
+
+	log_init(&l);
+	area_init(&a);
+	large_ring(&s, w);
+	a.first->version = 1;
+	a.first->desc_num = LARGE_NUM;
+	a.first->used_idx = LARGE_BASE - 1;
+	wire.num = LARGE_NUM;
+	expect(area_set(&s.c, &wire, a.fd) == ANSWER_OK, "the area is refused");
+	ring_start_disabled(&s.r);
+	expect(set_logging(&s.c, true) == ANSWER_OK, "it does not log");
+	expect(set_log(&s.c, &whole, l.fd), "the log is refused");
+	expect(msg_ask_state(&s.c, SET_VRING_ENABLE, 0, 1) == ANSWER_OK, "no start");
+	expect(is_marked(&l, s.r.used), "the used index is not marked");
+	session_close(&s);
+	area_exit(&a);
+	log_exit(&l);
+}
+
+/* What changes while requests are under way. */
+enum change { BEGIN, REPLACE, STOP };
+
+static enum answer change_log(struct session *s, enum change change, int fd)
+{
+	uint32_t base;
+
+	if (change == BEGIN)
+		return set_logging(&s->c, true);
+	if (change == REPLACE)
+		return set_log(&s->c, &whole, fd) ? ANSWER_OK : ANSWER_CLOSED;
+	return msg_get_base(&s->c, 0, &base);
+}
+
+/* Each page that is not as it was must be marked. @l NULL: none may be so. */
+static void check_changes(const struct world *w, const uint8_t *before, const uint8_t *now,
+			  const struct log *l)
+{
+	uint64_t off;
+
+	for (off = 0; off < REGION_SIZE; off += PAGE)
+		expect(!memcmp(before + off, now + off, PAGE) ||
+		       (l && is_marked(l, w->guest->regions[2].gpa + off)),
+		       "page %#llx was written, not marked", (unsigned long long)off);
+}
+
+/*
+ * From the answer on, the new log has all that is written; or, if the ring was
+ * stopped, nothing is. Before that the old log had it.
+ */
+static void under_way(struct world *w, enum change change)
+{
+	static uint8_t before[REGION_SIZE], after[REGION_SIZE];
+	const uint8_t *memory = guest_ptr(w->guest, w->guest->regions[2].gpa);
+	unsigned int round, i;
+
+	for (round = 0; round < 30; round++) {
+		struct log l[2], *new = &l[change == REPLACE];
+		struct request q[8];
+		struct session s;
+
+		guest_renew(w);
+		log_init(&l[0]);
+		log_init(&l[1]);
+		session_open(&s, w);
+		expect(set_log(&s.c, &whole, l[0].fd), "the log is refused");
+		expect(set_logging(&s.c, change != BEGIN) == ANSWER_OK, "it does not log");
+		for (i = 0; i < 8; i++) {
+			request_add(&q[i], &s.r, VIRTIO_BLK_T_IN, i * 128, 16 * PAGE);
+			ring_offer(&s.r, q[i].head);
+		}
+		memcpy(before, memory, sizeof(before));
+		/* What is not in the page cache takes its time. */
+		image_evict(w);
+		ring_kick(&s.r);
+		/* Begun, but not done: at another moment in each round. */
+		usleep(round * 40);
+		expect(change_log(&s, change, l[1].fd) == ANSWER_OK, "no change");
+		memcpy(after, memory, sizeof(after));
+		/* A device that goes on meanwhile could have written more by now. */
+		if (change == STOP)
+			check_changes(w, before, after, &l[0]);
+		sleep_ms(10);
+		check_changes(w, after, memory, change == STOP ? NULL : new);
+		session_close(&s);
+		log_exit(&l[0]);
+		log_exit(&l[1]);
+	}
+}
+
+static void begins_under_way(struct world *w)
+{
+	under_way(w, BEGIN);
+}
+
+static void replaced_under_way(struct world *w)
+{
+	under_way(w, REPLACE);
+}
+
+static void stopped_under_way(struct world *w)
+{
+	under_way(w, STOP);
+}
+
 static void bad_places(struct world *w)
 {
 	static const struct wire_log bad[] = {
@@ -305,6 +471,11 @@ const struct hostile_case log_cases[] = {
 	CASE("legal-log-replaced", replaced),
 	CASE("legal-log-iommu", by_guest_address),
 	CASE("legal-log-signalled", signalled),
+	CASE("legal-log-whole-ring", whole_ring),
+	CASE("legal-log-killed-before-mark", killed_before_mark),
+	CASE("legal-log-begins-under-way", begins_under_way),
+	CASE("legal-log-replaced-under-way", replaced_under_way),
+	CASE("legal-log-stopped-under-way", stopped_under_way),
 	CASE("log-full-event", full_event),
 	CASE("log-places", bad_places),
 	CASE("log-too-small", too_small),
