@@ -51,6 +51,12 @@ int gm_bounds_error(uint64_t off, uint64_t n, uint64_t size);
 #define gm_option_error(err, type, field) \
 	gm_error_set(err, GM_ERR_OPTION, offsetof(type, field), 0)
 
+/*
+ * Take a caller's options, whose first field is their size: @least bytes at least. What
+ * there is not of them is zero; what is not known here must be. NULL: all are zero.
+ */
+int gm_opts_copy(const void *in, size_t least, void *out, size_t size);
+
 /* How many failures this thread has recorded: tells a new one from an old. */
 uint64_t gm_error_count(void);
 

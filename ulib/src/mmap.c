@@ -52,25 +52,6 @@ struct gm_mapping *gm_region_mapping(struct gm_region *r)
 	return &((struct gm_mmap_region *)r)->mapping;
 }
 
-/* The caller's struct may be older (shorter) or newer (longer) than ours. */
-static int copy_opts(const struct gm_mmap_opts *in, struct gm_mmap_opts *out)
-{
-	const uint8_t *bytes = (const uint8_t *)in;
-	size_t i;
-
-	memset(out, 0, sizeof(*out));
-	if (!in)
-		return 0;
-	if (in->sz < offsetof(OPTS, prot))
-		return gm_option_error(-EINVAL, OPTS, sz);
-	for (i = sizeof(*out); i < in->sz; i++) {
-		if (bytes[i])
-			return gm_error_set(-E2BIG, GM_ERR_OPTION, i, 0);
-	}
-	memcpy(out, in, gm_min(in->sz, sizeof(*out)));
-	return 0;
-}
-
 static int check_addr(const struct gm_mmap_opts *o)
 {
 	const uint32_t usable = GM_MMAP_READ_ONLY | GM_MMAP_DIRTY;
@@ -163,7 +144,7 @@ int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 	uint64_t page = gm_os_page_size();
 	int ret;
 
-	ret = copy_opts(in, out);
+	ret = gm_opts_copy(in, offsetof(OPTS, prot), out, sizeof(*out));
 	if (!ret)
 		ret = check_flags(out);
 	if (!ret)

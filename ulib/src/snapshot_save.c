@@ -30,22 +30,13 @@ struct save {
 	uint64_t done;
 };
 
-static int copy_opts(const struct gm_snapshot_opts *in,
+static int take_opts(const struct gm_snapshot_opts *in,
 		     struct gm_snapshot_opts *out)
 {
-	const uint8_t *bytes = (const uint8_t *)in;
-	size_t i;
+	int ret = gm_opts_copy(in, offsetof(OPTS, consumers), out, sizeof(*out));
 
-	memset(out, 0, sizeof(*out));
-	if (!in)
-		return 0;
-	if (in->sz < offsetof(OPTS, consumers))
-		return gm_option_error(-EINVAL, OPTS, sz);
-	for (i = sizeof(*out); i < in->sz; i++) {
-		if (bytes[i])
-			return gm_error_set(-E2BIG, GM_ERR_OPTION, i, 0);
-	}
-	memcpy(out, in, gm_min(in->sz, sizeof(*out)));
+	if (ret)
+		return ret;
 	if (out->flags & ~GM_SNAPSHOT_DIFF)
 		return gm_option_error(-EINVAL, OPTS, flags);
 	if (out->reserved)
@@ -329,7 +320,7 @@ int gm_snapshot_save(const struct gm_map *m, int fd,
 	size_t i;
 	int ret;
 
-	ret = copy_opts(opts, &v.o);
+	ret = take_opts(opts, &v.o);
 	if (ret)
 		return ret;
 	ret = choose(&v);

@@ -40,21 +40,6 @@ static bool is_on_demand(uint32_t flags)
 	return flags & GM_XEN_NO_ADVANCE_MAP;
 }
 
-static int copy_xen_opts(const struct gm_xen_opts *in, struct gm_xen_opts *out)
-{
-	const uint8_t *bytes = (const uint8_t *)in;
-	size_t i;
-
-	memset(out, 0, sizeof(*out));
-	if (in->sz < sizeof(*out))
-		return gm_option_error(-EINVAL, XEN_OPTS, sz);
-	for (i = sizeof(*out); i < in->sz; i++)
-		if (bytes[i])
-			return gm_error_set(-E2BIG, GM_ERR_OPTION, i, 0);
-	memcpy(out, in, sizeof(*out));
-	return 0;
-}
-
 static int check_xen_opts(const struct gm_xen_opts *x)
 {
 	int ret = gm_xen_flags_check(x->flags);
@@ -223,7 +208,7 @@ int gm_region_new_xen(gm_gpa_t gpa, gm_size_t len, const struct gm_xen_opts *xen
 	struct gm_mmap_opts o;
 	int ret;
 
-	ret = copy_xen_opts(xen, &x);
+	ret = gm_opts_copy(xen, sizeof(x), &x, sizeof(x));
 	if (!ret)
 		ret = check_xen_opts(&x);
 	if (!ret)
