@@ -10,7 +10,8 @@
 /* Room before and after the real bytes, where nothing may be written. */
 #define MARGIN 64
 #define CANARY 0xc5
-#define ALLOCATED (ANY_PAGE + WORLD_LEN_MAX + ANY_PAGE)
+/* aligned_alloc() wants a multiple of the alignment. */
+#define ALLOCATED ((WORLD_LEN_MAX + 3 * ANY_PAGE - 1) / ANY_PAGE * ANY_PAGE)
 
 bool world_init(struct world *w, uint64_t seed)
 {
