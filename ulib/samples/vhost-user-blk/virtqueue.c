@@ -73,8 +73,11 @@ static int map_part(struct gm_view *v, gm_gpa_t gpa, uint64_t len, uint64_t alig
 		gm_view_begin(v);
 		err = gm_view_slice(v, gpa, len, perm, out);
 		gm_view_end(v);
-		/* An IOMMU is asked outside of a section, and may say "later". */
-	} while (err == -EAGAIN && !gm_view_check_range(v, gpa, len, perm));
+		if (err != -EAGAIN)
+			break;
+		/* An IOMMU is asked outside of a section, and may say "later", or no. */
+		err = gm_view_check_range(v, gpa, len, perm);
+	} while (!err);
 	if (!err)
 		err = gm_slice_aligned_ptr(*out, 0, len, align, &ptr);
 	return err ? because_gm(err, "ring") : 0;
