@@ -131,6 +131,9 @@ static int change_iommu(struct backend *b, uint64_t features)
 		return 0;
 	blk_drain(b->blk);
 	viommu_forget(v);
+	/* What they were is of another kind. */
+	if (on != v->on)
+		rings_forget_addr(b);
 	v->on = on;
 	return use_memory(b);
 }
@@ -161,11 +164,7 @@ static int iotlb_update(struct backend *b, const struct vu_iotlb *m)
 	err = memory_user_range(&b->memory, m->user_addr, m->size, &target);
 	if (!err && viommu_differs(b->blk->viommu, m, target))
 		err = forget(b, m->iova, m->size);
-	if (!err)
-		err = viommu_update(b->blk->viommu, m, target);
-	if (!err)
-		rings_translated(b);
-	return err;
+	return err ? err : viommu_update(b->blk->viommu, m, target);
 }
 
 static int iotlb_msg(struct backend *b, const struct vu_iotlb *m)
@@ -387,8 +386,10 @@ int backend_handle(struct backend *b, const struct vu_msg *m, int *fds, int nfds
 
 int backend_run(struct backend *b)
 {
-	int ret = blk_run(b->blk);
+	int ret;
 
+	rings_translated(b);
+	ret = blk_run(b->blk);
 	viommu_told(b->blk->viommu);
 	/* Whatever came of it: if memory went away, that is the reason. */
 	if (memory_fault(&b->memory) || inflight_fault(&b->inflight) || dirty_fault(&b->dirty))

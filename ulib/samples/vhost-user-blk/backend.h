@@ -23,6 +23,7 @@
  * @enabled: by SET_VRING_ENABLE
  * @mapped: it was found in guest memory
  * @later: not yet, since an IOMMU was asked where it is, or is to be
+ * @question: of the IOMMU, that it waits for with @later; 0: none
  * @started: it runs, since there is all that it needs
  */
 struct ring {
@@ -36,6 +37,7 @@ struct ring {
 	bool enabled;
 	bool mapped;
 	bool later;
+	uint64_t question;
 	bool started;
 };
 

@@ -29,14 +29,14 @@ struct blk_req;
  * @vq: the queue
  * @live: it is set up and may be used
  * @pushed: there are used entries that the driver was not told of
- * @waits: the next request waits for translations
+ * @question: of the IOMMU, that the next request waits for; 0: none
  * @call: eventfd of the interrupt, or -1
  */
 struct blk_queue {
 	struct virtq vq;
 	bool live;
 	bool pushed;
-	bool waits;
+	uint64_t question;
 	int call;
 };
 

@@ -16,13 +16,15 @@ static int take_one(struct blk *b, struct blk_queue *q, struct blk_req *r)
 {
 	int ret;
 
-	/* Each answer wakes us, but it takes all of them. */
-	if (q->waits && viommu_is_asking(b->viommu))
+	/* Each answer wakes us, but it takes all that were asked for here; and no
+	 * more: another queue may have questions without end.
+	 */
+	if (viommu_is_asking(b->viommu, q->question))
 		return -EAGAIN;
 	ret = virtq_peek(&q->vq, &b->view, &r->chain);
 	if (ret > 0 && blk_resolve(b, &r->chain) == -EAGAIN)
 		ret = -EAGAIN;
-	q->waits = ret == -EAGAIN;
+	q->question = ret == -EAGAIN ? b->viommu->sent : 0;
 	if (ret <= 0)
 		return ret;
 	/* What can't be translated fails where it is needed, if it is. */

@@ -49,6 +49,7 @@ static int ring_update(struct backend *b, unsigned int i)
 			log_verbose("ring %u: %d requests to be done again", i, again);
 		b->blk->stats->resubmitted += (uint64_t)again;
 		r->started = true;
+		q->question = 0;
 		/* Whoever was killed may not have told the driver of what it gave back. */
 		err = event_signal(q->call);
 		if (err)
@@ -93,6 +94,7 @@ static int ring_map(struct backend *b, unsigned int i)
 	err = virtq_map(&q->vq, &b->blk->view, r->num, &addr);
 	/* rings_translated() comes, then. */
 	r->later = err == -EAGAIN;
+	r->question = b->blk->viommu->sent;
 	if (r->later)
 		return 0;
 	if (err)
@@ -146,7 +148,9 @@ void rings_translated(struct backend *b)
 	unsigned int i;
 
 	for (i = 0; i < b->blk->queue_count; i++)
-		if (b->rings[i].later && ring_map(b, i) && event_signal(b->rings[i].err))
+		if (b->rings[i].later && has_kick(&b->rings[i]) &&
+		    !viommu_is_asking(b->blk->viommu, b->rings[i].question) &&
+		    ring_map(b, i) && event_signal(b->rings[i].err))
 			log_verbose("ring %u: %s", i, log_reason());
 }
 
@@ -168,6 +172,19 @@ bool rings_use(const struct backend *b, uint64_t iova, uint64_t len)
 			return true;
 	}
 	return false;
+}
+
+void rings_forget_addr(struct backend *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->blk->queue_count; i++) {
+		if (b->rings[i].started)
+			continue;
+		b->rings[i].has_addr = false;
+		/* So it has not lost anything. */
+		b->rings[i].mapped = false;
+	}
 }
 
 bool rings_run(const struct backend *b)

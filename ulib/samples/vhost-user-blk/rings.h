@@ -21,11 +21,14 @@ int rings_update(struct backend *b);
 /* Memory has changed: a slice of a ring borrows from the map, all are found anew. */
 void rings_map(struct backend *b);
 
-/* An IOMMU has a translation more: perhaps it is that of a ring. */
+/* Who was asked where a ring is may have answered: look again. */
 void rings_translated(struct backend *b);
 
 /* Is a part of a ring in this range of IOVAs? @len 0: in all there are. */
 bool rings_use(const struct backend *b, uint64_t iova, uint64_t len);
+
+/* Addresses are of another kind from now on: rings that don't run need new ones. */
+void rings_forget_addr(struct backend *b);
 
 /* Does any ring run? */
 bool rings_run(const struct backend *b);

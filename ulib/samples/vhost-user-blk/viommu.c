@@ -20,7 +20,7 @@
 #define PIECES 64
 
 /* False: not now. */
-static bool ask(struct viommu *v, uint64_t page, enum gm_perm perm)
+static bool ask(struct viommu *v, uint64_t page, bool write)
 {
 	struct {
 		struct vu_header header;
@@ -29,35 +29,44 @@ static bool ask(struct viommu *v, uint64_t page, enum gm_perm perm)
 		.header = { VU_BACKEND_IOTLB_MSG, VU_VERSION | VU_NEED_REPLY,
 			    sizeof(struct vu_iotlb) },
 		.iotlb = { .iova = page, .size = PAGE_SIZE, .type = VU_IOTLB_MISS,
-			   .perm = perm & GM_PERM_WRITE ? VU_IOTLB_RW : VU_IOTLB_RO },
+			   .perm = write ? VU_IOTLB_RW : VU_IOTLB_RO },
 	};
 
 	if (v->channel < 0 || v->asked_count == VIOMMU_ASKED)
 		return false;
 	if (send(v->channel, &m, sizeof(m), MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(m))
 		return false;
-	v->asked[(v->asked_first + v->asked_count++) % VIOMMU_ASKED] = page;
+	v->asked[(v->asked_first + v->asked_count++) % VIOMMU_ASKED] =
+		page | (write ? VIOMMU_WRITE : 0);
+	v->sent++;
 	v->stats->iotlb_asked++;
 	return true;
 }
 
-static bool is_asked(const struct viommu *v, uint64_t page)
+/* A translation for who writes is one for who reads. */
+static bool is_asked(const struct viommu *v, uint64_t page, bool write)
 {
 	unsigned int i;
 
-	for (i = 0; i < v->asked_count; i++)
-		if (v->asked[(v->asked_first + i) % VIOMMU_ASKED] == page)
+	for (i = 0; i < v->asked_count; i++) {
+		uint64_t asked = v->asked[(v->asked_first + i) % VIOMMU_ASKED];
+
+		if (asked == (page | VIOMMU_WRITE) || (!write && asked == page))
 			return true;
+	}
 	return false;
 }
 
-/* Who needs the page is told once, and asks again the next time. */
-static bool take_denied(struct viommu *v, uint64_t page)
+/*
+ * Who needs the page is told once, and asks again the next time. That nobody may
+ * write there says nothing to who reads.
+ */
+static bool take_denied(struct viommu *v, uint64_t page, bool write)
 {
 	unsigned int i;
 
 	for (i = 0; i < v->denied_count; i++) {
-		if (v->denied[i] != page)
+		if (v->denied[i] != page && (!write || v->denied[i] != (page | VIOMMU_WRITE)))
 			continue;
 		v->denied[i] = v->denied[--v->denied_count];
 		return true;
@@ -69,10 +78,11 @@ static bool take_denied(struct viommu *v, uint64_t page)
 static int want(struct viommu *v, uint64_t iova, enum gm_perm perm)
 {
 	uint64_t page = iova & ~(uint64_t)(PAGE_SIZE - 1);
+	bool write = perm & GM_PERM_WRITE;
 
-	if (take_denied(v, page))
+	if (take_denied(v, page, write))
 		return because(-EFAULT, "no translation for %#llx", (unsigned long long)page);
-	return is_asked(v, page) || ask(v, page, perm) ? -EAGAIN : -EBUSY;
+	return is_asked(v, page, write) || ask(v, page, write) ? -EAGAIN : -EBUSY;
 }
 
 static int translate(void *ctx, struct gm_iommu *iommu, gm_iova_t iova, gm_size_t len,
@@ -214,12 +224,19 @@ int viommu_update(struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target)
 bool viommu_differs(const struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target)
 {
 	struct gm_iotlb *t = gm_iommu_iotlb(v->iommu);
+	struct gm_iova_range miss;
+	struct gm_iotlb_fails fails = { .misses = &miss, .miss_room = 1 };
 	struct gm_range now;
-	int err = gm_iotlb_lookup(t, gm_iova(m->iova), m->size, perm_of(m), &now);
+	int err;
 
-	/* The common case: a page that was asked for because it is not there. */
-	if (err == -ENOENT && m->size <= PAGE_SIZE)
+	/* The common case: what was asked for because it is not there. */
+	if (gm_iotlb_fails(t, gm_iova(m->iova), m->size, GM_PERM_READ, &fails) == 1 &&
+	    miss.len == m->size)
 		return false;
+	if (m->perm != VU_IOTLB_RW &&
+	    !gm_iotlb_lookup(t, gm_iova(m->iova), m->size, GM_PERM_RW, &now))
+		return true;
+	err = gm_iotlb_lookup(t, gm_iova(m->iova), m->size, perm_of(m), &now);
 	return err || now.len != m->size || gm_gpa_raw(now.gpa) != gm_gpa_raw(target);
 }
 
@@ -235,15 +252,16 @@ int viommu_invalidate(struct viommu *v, uint64_t iova, uint64_t len)
 	return err ? because_gm(err, "IOTLB invalidation") : 0;
 }
 
-bool viommu_is_asking(const struct viommu *v)
+/* Answers come in the order of the questions. */
+bool viommu_is_asking(const struct viommu *v, uint64_t question)
 {
-	return v->asked_count;
+	return v->on && v->sent - v->asked_count < question;
 }
 
 /* The answer to the oldest question. */
 static int answered(struct viommu *v)
 {
-	uint64_t page = v->asked[v->asked_first], value;
+	uint64_t asked = v->asked[v->asked_first], value;
 
 	if (v->answer.header.request != VU_BACKEND_IOTLB_MSG || !v->asked_count ||
 	    !(v->answer.header.flags & VU_REPLY) || v->answer.header.size != sizeof(value))
@@ -253,9 +271,10 @@ static int answered(struct viommu *v)
 	v->asked_count--;
 	if (value) {
 		v->stats->iotlb_denied++;
-		log_verbose("no translation for %#llx", (unsigned long long)page);
+		log_verbose("no translation for %#llx",
+			    (unsigned long long)(asked & ~(uint64_t)VIOMMU_WRITE));
 		if (v->denied_count < VIOMMU_ASKED)
-			v->denied[v->denied_count++] = page;
+			v->denied[v->denied_count++] = asked;
 	}
 	return 0;
 }

@@ -22,16 +22,20 @@
 
 /* Questions at a time. Whoever has more asks again when there is room. */
 #define VIOMMU_ASKED 256
+/* A question for the right to write, too. */
+#define VIOMMU_WRITE 1u
 
 /**
  * struct viommu - the IOMMU
  * @iommu: the library's
  * @on: addresses of the device are IOVAs
  * @channel: the backend channel; -1: none
- * @asked: pages that were asked for, in the order of the answers to come
+ * @asked: what was asked for, in the order of the answers to come: pages, with
+ *	VIOMMU_WRITE in the lowest bits
  * @asked_first: the oldest of them
  * @asked_count: how many
- * @denied: pages that the front-end has no translation for; each is told once
+ * @sent: questions so far
+ * @denied: what the front-end has no translation for, as @asked; each is told once
  * @denied_count: how many
  * @answer: what has come of the next answer
  * @answer_have: bytes of it
@@ -44,6 +48,7 @@ struct viommu {
 	uint64_t asked[VIOMMU_ASKED];
 	unsigned int asked_first;
 	unsigned int asked_count;
+	uint64_t sent;
 	uint64_t denied[VIOMMU_ASKED];
 	unsigned int denied_count;
 	struct {
@@ -84,14 +89,14 @@ int viommu_resolve(struct viommu *v, const struct gm_range *range, enum gm_perm 
 /* A translation, from the front-end. Return: 0; an error of gm_iommu_map(). */
 int viommu_update(struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target);
 
-/* Is there another translation for a part of the range than this one? */
+/* Is there another translation for a part of the range, or one with more rights? */
 bool viommu_differs(const struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target);
 
 /* Forget a range that nobody uses any more. @len 0: all. Return: 0; -EINVAL. */
 int viommu_invalidate(struct viommu *v, uint64_t iova, uint64_t len);
 
-/* Is there a question without an answer? */
-bool viommu_is_asking(const struct viommu *v);
+/* Has this question, which is one of @v->sent, no answer yet? 0: no question. */
+bool viommu_is_asking(const struct viommu *v, uint64_t question);
 
 /* Read answers. Return: 0; a negative errno with because(): it talks nonsense. */
 int viommu_receive(struct viommu *v);
