@@ -100,15 +100,12 @@ bool iommu_answer(struct iommu_session *s, uint64_t value)
 	       sizeof(answer);
 }
 
-static void serve_one(struct iommu_session *s)
+void iommu_take_question(struct iommu_session *s, struct wire_iotlb *m)
 {
 	struct {
 		struct wire_header h;
 		struct wire_iotlb m;
 	} __attribute__((packed)) ask;
-	const struct wire_region *r = s->s.r.g->regions;
-	uint64_t gpa;
-	unsigned int i;
 
 	expect(recv(s->channel, &ask, sizeof(ask), MSG_WAITALL) == sizeof(ask), "half a question");
 	expect(ask.h.request == BACKEND_IOTLB_MSG && ask.h.size == sizeof(ask.m) &&
@@ -116,15 +113,26 @@ static void serve_one(struct iommu_session *s)
 	       ask.h.request, ask.h.flags);
 	expect(ask.m.type == IOTLB_MISS && !(ask.m.iova % PAGE), "type %u at %#llx", ask.m.type,
 	       (unsigned long long)ask.m.iova);
+	*m = ask.m;
+}
+
+static void serve_one(struct iommu_session *s)
+{
+	const struct wire_region *r = s->s.r.g->regions;
+	struct wire_iotlb m;
+	uint64_t gpa;
+	unsigned int i;
+
+	iommu_take_question(s, &m);
 	s->served++;
-	gpa = ask.m.iova - BIAS;
+	gpa = m.iova - BIAS;
 	for (i = 0; i < REGIONS && gpa - r[i].gpa >= r[i].size; i++)
 		continue;
-	if (ask.m.iova == s->deny || i == REGIONS) {
+	if (m.iova == s->deny || i == REGIONS) {
 		iommu_answer(s, 1);
 		return;
 	}
-	expect(iommu_update(s, ask.m.iova, PAGE, guest_user(s->s.r.g, gpa), ask.m.perm) ==
+	expect(iommu_update(s, m.iova, PAGE, guest_user(s->s.r.g, gpa), m.perm) ==
 	       ANSWER_OK, "a translation is refused");
 	iommu_answer(s, 0);
 }

@@ -52,6 +52,9 @@ void iommu_tell_all(struct iommu_session *s);
 /* Has the device a question? Waits a little. */
 bool iommu_is_asked(struct iommu_session *s);
 
+/* Wait for a question. */
+void iommu_take_question(struct iommu_session *s, struct wire_iotlb *m);
+
 /* An answer, whether there was a question or not. Return: false: nobody takes it. */
 bool iommu_answer(struct iommu_session *s, uint64_t value);
 
