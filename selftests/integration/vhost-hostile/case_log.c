@@ -401,6 +401,7 @@ static void too_small(struct world *w)
 	wire.size = LOG_SIZE - 1;
 	expect(set_log(&s.c, &wire, l.fd), "the log is refused");
 	expect(set_logging(&s.c, true) != ANSWER_OK, "a log that is too small");
+	expect(set_logging(&s.c, true) != ANSWER_OK, "it is large enough the second time");
 	session_close(&s);
 	guest_renew(w);
 	session_open(&s, w);

@@ -99,7 +99,8 @@ static int change_log(struct backend *b, uint64_t features)
 	bool was = is_logging(b);
 
 	b->features = features;
-	if (is_logging(b) == was)
+	/* Without a map, the log that there is was of no use the last time. */
+	if (is_logging(b) == was && !b->map == !b->memory.map)
 		return 0;
 	b->blk->stats->logs += !was;
 	blk_drain(b->blk);
