@@ -75,6 +75,7 @@ extern const struct hostile_case left_cases[];
 extern const struct hostile_case log_cases[];
 extern const struct hostile_case iommu_cases[];
 extern const struct hostile_case iommu_answer_cases[];
+extern const struct hostile_case iommu_lost_cases[];
 
 /* The case has failed: say why and end it. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

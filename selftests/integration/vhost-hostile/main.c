@@ -41,7 +41,7 @@ static const struct hostile_case *const lists[] = {
 	message_cases, fd_cases, memory_cases, slot_cases, gone_cases, vring_cases,
 	config_cases, chain_cases, indirect_cases, request_cases, segment_cases,
 	ring_cases, race_cases, peer_cases, inflight_cases, left_cases,
-	log_cases, iommu_cases, iommu_answer_cases,
+	log_cases, iommu_cases, iommu_answer_cases, iommu_lost_cases,
 };
 #define LISTS (sizeof(lists) / sizeof(lists[0]))
 

@@ -50,6 +50,24 @@ void request_add(struct request *q, struct ring *r, uint32_t type, uint64_t sect
 	r->next_desc = i;
 }
 
+void write_much(struct ring *r)
+{
+	struct request q;
+
+	request_add(&q, r, VIRTIO_BLK_T_OUT, 0, MUCH);
+	fill(guest_ptr(r->g, q.data), MUCH, now_ms());
+	ring_offer(r, q.head);
+	request_must(&q, r, 1);
+}
+
+void request_begin(const struct request *q, struct ring *r)
+{
+	ring_offer(r, q->head);
+	ring_kick(r);
+	/* The device looks at its rings before it hears the next message. */
+	msg_get_u64(r->c, GET_FEATURES);
+}
+
 uint8_t request_status(const struct request *q, const struct guest *g)
 {
 	return *(const uint8_t *)guest_ptr(g, q->status);

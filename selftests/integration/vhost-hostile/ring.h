@@ -124,6 +124,13 @@ void request_must(struct request *q, struct ring *r, uint32_t written);
 /* The request was offered: it must fail, one way or another. */
 void request_must_not(struct request *q, struct ring *r);
 
+/* Write to the image's beginning, so that the next flush takes a while. */
+#define MUCH (512 * 1024u)
+void write_much(struct ring *r);
+
+/* Offer a request, and have it under way. */
+void request_begin(const struct request *q, struct ring *r);
+
 /* The request was offered: it must fail with this status. */
 void request_must_be(struct request *q, struct ring *r, uint8_t status);
 

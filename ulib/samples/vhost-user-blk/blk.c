@@ -114,7 +114,7 @@ static int finish_write(struct blk *b, struct blk_req *r)
 	return b->write_through ? begin_flush(b, r) : blk_finish(b, r, VIRTIO_BLK_S_OK);
 }
 
-int blk_resolve(struct blk *b, const struct chain *c)
+static int resolve_ranges(struct blk *b, const struct chain *c)
 {
 	int first = 0;
 	uint16_t i;
@@ -131,10 +131,32 @@ int blk_resolve(struct blk *b, const struct chain *c)
 	return first;
 }
 
+/* A request that is to fail needs the place for its status all the same. */
+static int resolve_status(struct blk *b, const struct chain *c)
+{
+	struct gm_range byte;
+
+	if (c->count == c->readable)
+		return 0;
+	byte = c->ranges[c->count - 1];
+	/* What is past the end of memory, split_status() refuses. */
+	byte.gpa = gm_gpa_add_unchecked(byte.gpa, byte.len - 1);
+	byte.len = 1;
+	return viommu_resolve(b->viommu, &byte, GM_PERM_WRITE);
+}
+
+int blk_resolve(struct blk *b, const struct chain *c)
+{
+	int status = resolve_status(b, c);
+	int ranges = resolve_ranges(b, c);
+
+	return status ? status : ranges;
+}
+
 /* The IOTLB has lost a part of what is left. */
 static int wait_for_iommu(struct blk *b, struct blk_req *r)
 {
-	int err = blk_resolve(b, &r->chain);
+	int err = resolve_ranges(b, &r->chain);
 
 	if (b->cancelled) {
 		blk_release(b, r);

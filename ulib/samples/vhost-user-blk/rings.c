@@ -78,6 +78,9 @@ static int ring_map(struct backend *b, unsigned int i)
 	struct virtq_addr addr;
 	int err = 0;
 
+	/* A request that is given back needs its ring, which the IOTLB may have lost. */
+	if (r->mapped && b->blk->viommu->on)
+		blk_drain(b->blk);
 	r->mapped = false;
 	r->later = false;
 	q->live = false;
