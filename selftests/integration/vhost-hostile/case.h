@@ -73,6 +73,7 @@ extern const struct hostile_case peer_cases[];
 extern const struct hostile_case inflight_cases[];
 extern const struct hostile_case left_cases[];
 extern const struct hostile_case log_cases[];
+extern const struct hostile_case log_busy_cases[];
 extern const struct hostile_case iommu_cases[];
 extern const struct hostile_case iommu_answer_cases[];
 extern const struct hostile_case iommu_lost_cases[];

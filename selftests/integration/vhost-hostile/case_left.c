@@ -6,6 +6,8 @@
 #define _GNU_SOURCE
 #include <poll.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "area.h"
 
@@ -169,6 +171,12 @@ static void driver_not_told(struct world *w)
 	p.fd = s.r.call;
 	expect(poll(&p, 1, PATIENCE_MS / 10) == 1, "the driver waits for ever");
 	area_must_be_empty(&a);
+	expect(a.first->used_idx == REQUESTS, "used index %u", a.first->used_idx);
+	/* The front-end looks elsewhere from now on. */
+	p.fd = eventfd(0, EFD_CLOEXEC);
+	expect(msg_ask_u64(&s.c, SET_VRING_CALL, 0, p.fd) == ANSWER_OK, "no call");
+	expect(poll(&p, 1, PATIENCE_MS / 10) == 1, "the driver waits for ever");
+	close(p.fd);
 	area_session_end(&s, &a);
 }
 
@@ -245,6 +253,79 @@ static void counts_on(struct world *w)
 	area_session_end(&s, &a);
 }
 
+/* Each queue has a part of its own, in an area that does not begin with a page. */
+static void parts(struct world *w)
+{
+	struct wire_inflight wire = whole_area;
+	struct inflight_part *first;
+	struct request q;
+	struct session s;
+	struct ring other;
+	struct area a;
+
+	area_session_begin(&s, w, &a);
+	wire.offset = 4096 + 192;
+	wire.size -= wire.offset;
+	first = (struct inflight_part *)(a.bytes + wire.offset);
+	expect(area_set(&s.c, &wire, a.fd) == ANSWER_OK, "the area is refused");
+	ring_init(&other, w->guest, &s.c, 1, RING_NUM);
+	ring_start(&s.r);
+	ring_start(&other);
+	session_use(&s, w, 40, 2);
+	expect(first->version == 1 && first->desc_num == RING_NUM, "version %u", first->version);
+	expect(s.r.used_idx && first->used_idx == s.r.used_idx, "used index %u", first->used_idx);
+	expect(!a.first->version && !a.first->used_idx, "written before the area");
+	request_add(&q, &other, VIRTIO_BLK_T_GET_ID, 0, 20);
+	ring_offer(&other, q.head);
+	request_must(&q, &other, 21);
+	expect(msg_ask_state(&s.c, SET_VRING_ENABLE, 1, 1) == ANSWER_OK, "no answer");
+	expect(first->used_idx == s.r.used_idx, "another ring's used index");
+	ring_exit(&other);
+	area_session_end(&s, &a);
+}
+
+/* The front-end goes while all is under way, and comes back to the same device. */
+static void comes_back(struct world *w)
+{
+	bool back[RING_NUM];
+	struct vring_used_elem e;
+	struct session s;
+	struct request q;
+	struct area a;
+	unsigned int round, i;
+
+	for (round = 0; round < 20; round++) {
+		guest_renew(w);
+		area_session_begin(&s, w, &a);
+		area_share(&a, &s.c);
+		ring_start(&s.r);
+		for (i = 0; i < 32; i++) {
+			request_add(&q, &s.r, VIRTIO_BLK_T_IN, i * 32, 32 * SECTOR);
+			ring_offer(&s.r, q.head);
+		}
+		image_evict(w);
+		ring_kick(&s.r);
+		usleep(round * 40);
+		conn_close(&s.c);
+		conn_open_hello(&s.c, w);
+		guest_share(w->guest, &s.c);
+		area_share(&a, &s.c);
+		ring_start(&s.r);
+		ring_kick(&s.r);
+		memset(back, 0, sizeof(back));
+		for (i = 0; i < 32; i++) {
+			expect(ring_wait(&s.r) == OUTCOME_DONE, "request %u is lost", i);
+			ring_take(&s.r, &e);
+			expect(e.id < RING_NUM && !back[e.id] && e.len == 32 * SECTOR + 1,
+			       "descriptor %u comes back once more", e.id);
+			back[e.id] = true;
+		}
+		area_nothing_more(&s);
+		area_must_be_empty(&a);
+		area_session_end(&s, &a);
+	}
+}
+
 const struct hostile_case left_cases[] = {
 	CASE("legal-inflight-left-in-order", left_in_order),
 	CASE("legal-inflight-given-not-repeated", given_not_repeated),
@@ -256,5 +337,7 @@ const struct hostile_case left_cases[] = {
 	CASE("legal-inflight-new-ring", new_ring, .writes = true),
 	CASE("legal-inflight-notes", notes),
 	CASE("legal-inflight-counts-on", counts_on),
+	CASE("legal-inflight-parts", parts, .writes = true),
+	CASE("legal-inflight-comes-back", comes_back),
 	CASES_END
 };

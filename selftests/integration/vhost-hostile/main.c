@@ -14,7 +14,7 @@
  *	client.c guest.c              messages; guest memory
  *	ring.c request.c              rings, block requests, sessions
  *	watch.c                       the device's process and image from outside
- *	area.c iommu.c                inflight areas; an IOMMU
+ *	area.c log.c iommu.c          inflight areas; dirty logs; an IOMMU
  *	case_*.c                      the cases, by what they attack
  */
 #define _GNU_SOURCE
@@ -41,7 +41,7 @@ static const struct hostile_case *const lists[] = {
 	message_cases, fd_cases, memory_cases, slot_cases, gone_cases, vring_cases,
 	config_cases, chain_cases, indirect_cases, request_cases, segment_cases,
 	ring_cases, race_cases, peer_cases, inflight_cases, left_cases,
-	log_cases, iommu_cases, iommu_answer_cases, iommu_lost_cases,
+	log_cases, log_busy_cases, iommu_cases, iommu_answer_cases, iommu_lost_cases,
 };
 #define LISTS (sizeof(lists) / sizeof(lists[0]))
 
