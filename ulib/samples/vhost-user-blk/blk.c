@@ -385,7 +385,8 @@ int blk_begin(struct blk *b, struct blk_req *r, unsigned int index)
 		blk_release(b, r);
 		return err;
 	}
-	if (gm_iov_read(&r->view, &r->out, &h, sizeof(h)))
+	/* To move it would ask again, and with few slots be in the way of others. */
+	if (r->denied || gm_iov_read(&r->view, &r->out, &h, sizeof(h)))
 		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	return dispatch(b, r, gm_le32_to_cpu(h.type), gm_le64_to_cpu(h.sector));
 }

@@ -27,6 +27,7 @@
  * @in: what is left of the bytes that the device writes, but for the status
  * @status: where that goes; a slice, since there is no way to say that it is gone
  * @written: bytes of @in that were written
+ * @denied: the IOMMU has no translation for a part of it, and has said so
  * @iov: host addresses for @io
  * @next: in the list of free ones, or of those that wait for the IOMMU
  */
@@ -40,6 +41,7 @@ struct blk_req {
 	struct gm_iov_cursor in;
 	struct gm_slice status;
 	uint32_t written;
+	bool denied;
 	struct iovec iov[REQ_IOVS];
 	struct blk_req *next;
 };

@@ -22,12 +22,16 @@ static int take_one(struct blk *b, struct blk_queue *q, struct blk_req *r)
 	if (viommu_is_asking(b->viommu, q->question))
 		return -EAGAIN;
 	ret = virtq_peek(&q->vq, &b->view, &r->chain);
-	if (ret > 0 && blk_resolve(b, &r->chain) == -EAGAIN)
-		ret = -EAGAIN;
+	if (ret > 0) {
+		int err = blk_resolve(b, &r->chain);
+
+		r->denied = err && err != -EAGAIN;
+		if (err == -EAGAIN)
+			ret = err;
+	}
 	q->question = ret == -EAGAIN ? b->viommu->sent : 0;
 	if (ret <= 0)
 		return ret;
-	/* What can't be translated fails where it is needed, if it is. */
 	ret = virtq_take(&q->vq, r->chain.head);
 	if (!ret)
 		ret = virtq_disable_kicks(&q->vq);
