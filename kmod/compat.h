@@ -8,6 +8,7 @@
 #define GUESTMEM_COMPAT_H
 
 #include <linux/dma-map-ops.h>
+#include <linux/eventfd.h>
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
 #include <linux/mm.h>
@@ -71,6 +72,16 @@ static inline int guestmem_check_readable(unsigned long start,
 	return 0;
 }
 #endif
+
+/* It counts up by one; by any number until 6.8. */
+static inline void guestmem_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#ifdef GUESTMEM_HAVE_EVENTFD_SIGNAL_N
+	eventfd_signal(ctx, 1);
+#else
+	eventfd_signal(ctx);
+#endif
+}
 
 /* Text of a trace event; the source is known from __string() since 6.10. */
 #ifdef GUESTMEM_HAVE_ASSIGN_STR_SRC

@@ -52,7 +52,8 @@ static int guestmem_ioctl_info(struct guestmem_ucmd *ucmd)
 		return -EOPNOTSUPP;
 	cmd->capabilities = GUESTMEM_CAP_ALLOC | GUESTMEM_CAP_PIN |
 			    GUESTMEM_CAP_HUGE | GUESTMEM_CAP_REVOKE |
-			    GUESTMEM_CAP_DEVICE;
+			    GUESTMEM_CAP_DEVICE | GUESTMEM_CAP_REGISTERS |
+			    GUESTMEM_CAP_INTERRUPTS;
 	if (READ_ONCE(guestmem_allow_unsafe_noiommu))
 		cmd->capabilities |= GUESTMEM_CAP_UNSAFE_NOIOMMU;
 	if (READ_ONCE(guestmem_allow_lazy_iommu))

@@ -21,6 +21,7 @@ struct guestmem_sums {
 	u64 maps;
 	u64 map_bytes;
 	u64 segments;
+	u64 interrupts;
 };
 
 static u64 guestmem_region_bytes(const struct guestmem_region *region)
@@ -48,6 +49,7 @@ static void guestmem_sum(struct guestmem_sums *sums)
 		sums->maps += READ_ONCE(gdev->nmaps);
 		sums->map_bytes += READ_ONCE(gdev->bytes);
 		sums->segments += READ_ONCE(gdev->nsegments);
+		sums->interrupts += READ_ONCE(gdev->ntriggers);
 	}
 	mutex_unlock(&guestmem_list_lock);
 }
@@ -65,6 +67,7 @@ static int guestmem_counters_show(struct seq_file *m, void *unused)
 	seq_printf(m, "maps: %llu\n", sums.maps);
 	seq_printf(m, "map_bytes: %llu\n", sums.map_bytes);
 	seq_printf(m, "segments: %llu\n", sums.segments);
+	seq_printf(m, "interrupts: %llu\n", sums.interrupts);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(guestmem_counters);
@@ -96,12 +99,13 @@ static int guestmem_devices_show(struct seq_file *m, void *unused)
 {
 	struct guestmem_device *gdev;
 
-	seq_puts(m, "device open maps bytes segments\n");
+	seq_puts(m, "device open maps bytes segments interrupts\n");
 	mutex_lock(&guestmem_list_lock);
 	list_for_each_entry(gdev, &guestmem_devices, node)
-		seq_printf(m, "%s %d %u %llu %llu\n", pci_name(gdev->pdev),
+		seq_printf(m, "%s %d %u %llu %llu %u\n", pci_name(gdev->pdev),
 			   READ_ONCE(gdev->open), READ_ONCE(gdev->nmaps),
-			   READ_ONCE(gdev->bytes), READ_ONCE(gdev->nsegments));
+			   READ_ONCE(gdev->bytes), READ_ONCE(gdev->nsegments),
+			   READ_ONCE(gdev->ntriggers));
 	mutex_unlock(&guestmem_list_lock);
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The file of a bound device: MAP, QUERY, SYNC, UNMAP.
+ * The file of a bound device, and of its ioctls MAP, QUERY, SYNC, UNMAP.
  */
 #include <linux/fs.h>
 #include <linux/seq_file.h>
@@ -28,6 +28,7 @@ static int guestmem_device_open(struct inode *inode, struct file *file)
 		err = guestmem_device_start(gdev);
 	if (!err) {
 		gdev->open = true;
+		guestmem_registers_open(gdev, file);
 		kref_get(&gdev->ref);
 		file->private_data = gdev;
 	}
@@ -276,6 +277,12 @@ static const struct guestmem_ioctl_op guestmem_device_ops[] = {
 			  struct guestmem_sync, length),
 	GUESTMEM_IOCTL_OP(GUESTMEM_UNMAP, guestmem_ioctl_unmap,
 			  struct guestmem_unmap, reserved),
+	GUESTMEM_IOCTL_OP(GUESTMEM_DEVICE_INFO, guestmem_ioctl_device_info,
+			  struct guestmem_device_info, interrupts),
+	GUESTMEM_IOCTL_OP(GUESTMEM_BAR, guestmem_ioctl_bar,
+			  struct guestmem_bar, offset),
+	GUESTMEM_IOCTL_OP(GUESTMEM_INTERRUPTS, guestmem_ioctl_interrupts,
+			  struct guestmem_interrupts, fds),
 };
 
 static long guestmem_device_ioctl(struct file *file, unsigned int cmd,
@@ -295,6 +302,7 @@ static void guestmem_device_show(struct seq_file *m, struct file *file)
 	seq_printf(m, "guestmem-maps:\t%u\n", gdev->nmaps);
 	seq_printf(m, "guestmem-bytes:\t%llu\n", gdev->bytes);
 	seq_printf(m, "guestmem-segments:\t%llu\n", gdev->nsegments);
+	seq_printf(m, "guestmem-interrupts:\t%u\n", gdev->ntriggers);
 	mutex_unlock(&gdev->lock);
 }
 
@@ -304,6 +312,7 @@ const struct file_operations guestmem_device_fops = {
 	.release = guestmem_device_release,
 	.unlocked_ioctl = guestmem_device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = guestmem_registers_mmap,
 	.show_fdinfo = guestmem_device_show,
 	.llseek = noop_llseek,
 };

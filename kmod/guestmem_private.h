@@ -9,6 +9,7 @@
  *       guestmem_device.lock
  *         guestmem_region.lock          (also below mmap_lock and dma_resv)
  *           i_mmap_rwsem                (revoke tears CPU mappings down)
+ *         guestmem_device.registers_lock (also below mmap_lock)
  *   guestmem_list_lock                  (leaf)
  *
  * No memory of user space is touched with guestmem_region.lock or
@@ -31,6 +32,8 @@
 
 #include "segment.h"
 
+struct eventfd_ctx;
+struct guestmem_ucmd;
 struct seq_file;
 
 /**
@@ -139,6 +142,12 @@ struct guestmem_dma {
  * @nmaps: how many maps there are
  * @bytes: length of them together
  * @nsegments: segments of them together
+ * @triggers: what each interrupt signals, or NULL
+ * @ntriggers: how many interrupts there are; 0: none were asked for
+ * @registers_lock: protects all below
+ * @bars: bit n: BAR n can be mapped by who has the file
+ * @registers_gone: they can't be mapped any more
+ * @registers_mapping: the open file's
  */
 struct guestmem_device {
 	struct kref ref;
@@ -159,6 +168,12 @@ struct guestmem_device {
 	unsigned int nmaps;
 	u64 bytes;
 	u64 nsegments;
+	struct eventfd_ctx **triggers;
+	u32 ntriggers;
+	struct mutex registers_lock; /* see above */
+	u32 bars;
+	bool registers_gone;
+	struct address_space *registers_mapping;
 };
 
 /**
@@ -267,6 +282,18 @@ void guestmem_device_stop(struct guestmem_device *gdev);
 
 /* device.c */
 extern const struct file_operations guestmem_device_fops;
+
+/* registers.c */
+int guestmem_ioctl_device_info(struct guestmem_ucmd *ucmd);
+int guestmem_ioctl_bar(struct guestmem_ucmd *ucmd);
+int guestmem_registers_mmap(struct file *file, struct vm_area_struct *vma);
+void guestmem_registers_open(struct guestmem_device *gdev, struct file *file);
+void guestmem_registers_revoke(struct guestmem_device *gdev);
+
+/* interrupt.c */
+u32 guestmem_interrupts_max(struct pci_dev *pdev);
+int guestmem_ioctl_interrupts(struct guestmem_ucmd *ucmd);
+void guestmem_interrupts_free(struct guestmem_device *gdev);
 
 /* debugfs.c */
 void guestmem_debugfs_init(void);

@@ -26,6 +26,7 @@ static void guestmem_device_free(struct kref *ref)
 	WARN_ON(!xa_empty(&gdev->maps));
 	xa_destroy(&gdev->maps);
 	pci_dev_put(gdev->pdev);
+	mutex_destroy(&gdev->registers_lock);
 	mutex_destroy(&gdev->lock);
 	kfree(gdev);
 }
@@ -105,10 +106,13 @@ static void guestmem_device_quiesce(struct pci_dev *pdev)
  * @gdev: the device, locked, and its device_lock() held
  *
  * In this order: the device must have stopped before its maps go, and they
- * must have gone before the memory does.
+ * must have gone before the memory does. A reset puts back what was set for its
+ * messages: they go before.
  */
 void guestmem_device_stop(struct guestmem_device *gdev)
 {
+	pci_clear_master(gdev->pdev);
+	guestmem_interrupts_free(gdev);
 	guestmem_device_quiesce(gdev->pdev);
 	guestmem_mapping_remove_all(gdev);
 	pci_disable_device(gdev->pdev);
@@ -122,6 +126,7 @@ static struct guestmem_device *guestmem_device_new(struct pci_dev *pdev)
 		return NULL;
 	kref_init(&gdev->ref);
 	mutex_init(&gdev->lock);
+	mutex_init(&gdev->registers_lock);
 	xa_init_flags(&gdev->maps, XA_FLAGS_ALLOC1);
 	INIT_LIST_HEAD(&gdev->node);
 	gdev->pdev = pci_dev_get(pdev);
@@ -205,8 +210,10 @@ static void guestmem_remove(struct pci_dev *pdev)
 	mutex_unlock(&guestmem_list_lock);
 
 	mutex_lock(&gdev->lock);
-	if (gdev->open)
+	if (gdev->open) {
+		guestmem_registers_revoke(gdev);
 		guestmem_device_stop(gdev);
+	}
 	gdev->gone = true;
 	mutex_unlock(&gdev->lock);
 	guestmem_limits_restore(gdev);
@@ -240,7 +247,7 @@ static DEFINE_SIMPLE_DEV_PM_OPS(guestmem_pm_ops, guestmem_suspend,
 				guestmem_resume);
 
 /*
- * Who uses the device polls, and sees for himself. A driver that does not say
+ * Who uses the device sees for himself. A driver that does not say
  * so makes the kernel give up all devices at that port.
  */
 static pci_ers_result_t guestmem_error_detected(struct pci_dev *pdev,

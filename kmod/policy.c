@@ -21,7 +21,7 @@
 static int guestmem_refuse(struct pci_dev *pdev, const char *why)
 {
 	trace_guestmem_refuse(pdev, why);
-	pci_notice_ratelimited(pdev, "guestmem: no DMA map: %s\n", why);
+	pci_notice_ratelimited(pdev, "guestmem: refused: %s\n", why);
 	return -EPERM;
 }
 
@@ -104,7 +104,7 @@ static int guestmem_policy_group(struct pci_dev *pdev,
 }
 
 /**
- * guestmem_policy_check() - may memory be mapped for a device?
+ * guestmem_policy_check() - may a device be driven, and memory be mapped for it?
  * @pdev: the device, bound to the driver
  * @properties: enum guestmem_map_properties of maps for it goes here
  *

@@ -16,6 +16,7 @@ static const char * const counter_name[COUNTER_COUNT] = {
 	[COUNTER_MAP_BYTES] = "map_bytes",
 	[COUNTER_DEVICES] = "devices",
 	[COUNTER_OPENS] = "opens",
+	[COUNTER_INTERRUPTS] = "interrupts",
 	[COUNTER_PINNED] = "pinned pages",
 	[COUNTER_VM_PIN] = "VmPin",
 	[COUNTER_LOCKED] = "locked bytes",
@@ -45,7 +46,7 @@ static int read_module(struct counters *counters)
 {
 	int err;
 
-	for (int i = COUNTER_REGIONS; i <= COUNTER_OPENS; i++) {
+	for (int i = COUNTER_REGIONS; i <= COUNTER_INTERRUPTS; i++) {
 		err = line_number(DEBUGFS_FILE, counter_name[i],
 				  &counters->value[i]);
 		if (err)

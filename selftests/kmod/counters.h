@@ -10,13 +10,14 @@
 
 /**
  * enum counter - what is counted
- * @COUNTER_REGIONS: regions, by the module's debugfs file, as the next six
+ * @COUNTER_REGIONS: regions, by the module's debugfs file, as the next seven
  * @COUNTER_ALLOC_BYTES: memory of GUESTMEM_ALLOC
  * @COUNTER_PIN_BYTES: memory of GUESTMEM_PIN
  * @COUNTER_MAPS: maps for devices
  * @COUNTER_MAP_BYTES: memory that is mapped for devices
  * @COUNTER_DEVICES: bound devices
  * @COUNTER_OPENS: open device files
+ * @COUNTER_INTERRUPTS: interrupts that eventfds are signalled for
  * @COUNTER_PINNED: pages that anyone has pinned, by /proc/vmstat
  * @COUNTER_VM_PIN: KiB pinned in the name of this process
  * @COUNTER_LOCKED: bytes locked in the name of this user, by GUESTMEM_INFO
@@ -33,6 +34,7 @@ enum counter {
 	COUNTER_MAP_BYTES,
 	COUNTER_DEVICES,
 	COUNTER_OPENS,
+	COUNTER_INTERRUPTS,
 	COUNTER_PINNED,
 	COUNTER_VM_PIN,
 	COUNTER_LOCKED,

@@ -13,6 +13,11 @@
 #include "bind.h"
 #include "util.h"
 
+#define EDU_ID 0x00
+#define EDU_LIVE 0x04
+#define EDU_IRQ_STATUS 0x24
+#define EDU_IRQ_RAISE 0x60
+#define EDU_IRQ_ACK 0x64
 #define EDU_DMA_FROM 0x80
 #define EDU_DMA_TO 0x88
 #define EDU_DMA_COUNT 0x90
@@ -41,6 +46,16 @@ static inline volatile uint8_t *edu_registers(const char *address)
 		close(fd);
 	}
 	return p;
+}
+
+static inline uint32_t edu_read32(const volatile uint8_t *edu, int at)
+{
+	return *(const volatile uint32_t *)(edu + at);
+}
+
+static inline void edu_write32(volatile uint8_t *edu, int at, uint32_t value)
+{
+	*(volatile uint32_t *)(edu + at) = value;
 }
 
 /* An address is one register: two halves would be two addresses. */

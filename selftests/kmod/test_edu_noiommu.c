@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <linux/capability.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include "kselftest_harness.h"
@@ -169,6 +170,21 @@ TEST_F(noiommu, after_close)
 	sleep_ms(300);
 	for (int i = 0; i < BYTES; i++)
 		ASSERT_EQ(0, self->p[i]);
+}
+
+/* Who has the registers can have the device do what it likes. */
+TEST_F(noiommu, registers_and_interrupts_as_maps)
+{
+	int event = eventfd(0, EFD_CLOEXEC);
+	struct guestmem_interrupts irq = interrupts_arg(&event, 1);
+	struct guestmem_bar bar = { .size = sizeof(bar) };
+
+	ASSERT_LE(0, event);
+	EXPECT_REFUSED(EPERM, self->s.device, GUESTMEM_BAR, &bar);
+	EXPECT_REFUSED(EPERM, self->s.device, GUESTMEM_INTERRUPTS, &irq);
+	ASSERT_EQ(0, parameter_set(PARAMETER, "Y"));
+	EXPECT_EQ(0, do_ioctl(self->s.device, GUESTMEM_BAR, &bar));
+	EXPECT_EQ(0, do_ioctl(self->s.device, GUESTMEM_INTERRUPTS, &irq));
 }
 
 TEST_HARNESS_MAIN

@@ -30,7 +30,8 @@ TEST_F(info, capabilities)
 {
 	uint64_t want = GUESTMEM_CAP_ALLOC | GUESTMEM_CAP_PIN |
 			GUESTMEM_CAP_HUGE | GUESTMEM_CAP_REVOKE |
-			GUESTMEM_CAP_DEVICE;
+			GUESTMEM_CAP_DEVICE | GUESTMEM_CAP_REGISTERS |
+			GUESTMEM_CAP_INTERRUPTS;
 
 	ASSERT_EQ(0, info_get(self->s.control, &self->info));
 	EXPECT_EQ(sizeof(self->info), self->info.size);

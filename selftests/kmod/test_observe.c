@@ -73,6 +73,7 @@ TEST_F(observe, fdinfo_of_control)
 
 TEST_F(observe, fdinfo_of_device)
 {
+	const int32_t none = -1;
 	char path[64], text[4096], line[ADDRESS_MAX + 32];
 	uint32_t id;
 
@@ -81,6 +82,9 @@ TEST_F(observe, fdinfo_of_device)
 	snprintf(line, sizeof(line), "guestmem-device:\t%s\n", self->address);
 	EXPECT_NE(NULL, strstr(text, line));
 	EXPECT_EQ(0, fdinfo_value(self->s.device, "maps"));
+	EXPECT_EQ(0, fdinfo_value(self->s.device, "interrupts"));
+	ASSERT_EQ(0, interrupts_set(self->s.device, &none, 1));
+	EXPECT_EQ(1, fdinfo_value(self->s.device, "interrupts"));
 	ASSERT_EQ(0, map_add(self->s.device, self->fd, LENGTH, &id));
 	EXPECT_EQ(1, fdinfo_value(self->s.device, "maps"));
 	EXPECT_EQ(LENGTH, fdinfo_value(self->s.device, "bytes"));
@@ -130,12 +134,12 @@ TEST_F(observe, debugfs_devices)
 
 	ASSERT_EQ(0, map_add(self->s.device, self->fd, LENGTH, &id));
 	file_all(DEBUGFS "devices", text, sizeof(text));
-	snprintf(line, sizeof(line), "\n%s 1 1 %llu 1\n", self->address,
+	snprintf(line, sizeof(line), "\n%s 1 1 %llu 1 0\n", self->address,
 		 (unsigned long long)LENGTH);
 	EXPECT_NE(NULL, strstr(text, line)) TH_LOG("%s", text);
 	close(self->s.device);
 	file_all(DEBUGFS "devices", text, sizeof(text));
-	snprintf(line, sizeof(line), "\n%s 0 0 0 0\n", self->address);
+	snprintf(line, sizeof(line), "\n%s 0 0 0 0 0\n", self->address);
 	EXPECT_NE(NULL, strstr(text, line)) TH_LOG("%s", text);
 }
 

@@ -24,6 +24,9 @@ union arg {
 	struct guestmem_query query;
 	struct guestmem_sync sync;
 	struct guestmem_unmap unmap;
+	struct guestmem_device_info device_info;
+	struct guestmem_bar bar;
+	struct guestmem_interrupts interrupts;
 	uint8_t bytes[64];
 };
 
@@ -67,6 +70,9 @@ VARIANT(map, MAP, 3, RESERVED(map), true);
 VARIANT(query, QUERY, 0, NONE, true);
 VARIANT(sync, SYNC, 3, RESERVED(sync), true);
 VARIANT(unmap, UNMAP, 0, RESERVED(unmap), true);
+VARIANT(device_info, DEVICE_INFO, 0, NONE, true);
+VARIANT(bar, BAR, 0, RESERVED(bar), true);
+VARIANT(interrupts, INTERRUPTS, 0, RESERVED(interrupts), true);
 
 FIXTURE_SETUP(size)
 {
@@ -242,6 +248,7 @@ TEST_F(size, read_only_struct)
 {
 	bool out = variant->cmd != GUESTMEM_REVOKE &&
 		   variant->cmd != GUESTMEM_SYNC &&
+		   variant->cmd != GUESTMEM_INTERRUPTS &&
 		   variant->cmd != GUESTMEM_UNMAP;
 	uint8_t *p = map_anonymous(PAGE);
 	struct counters before;
@@ -332,7 +339,7 @@ TEST_F(unknown, numbers)
 
 		if (nr > GUESTMEM_CMD_REVOKE)
 			EXPECT_EQ(-ENOTTY, do_ioctl(self->s.control, cmd, zero));
-		if (nr < GUESTMEM_CMD_MAP || nr > GUESTMEM_CMD_UNMAP)
+		if (nr < GUESTMEM_CMD_MAP || nr > GUESTMEM_CMD_INTERRUPTS)
 			EXPECT_EQ(-ENOTTY, do_ioctl(self->s.device, cmd, zero));
 	}
 	/* Numbers that other files know. */
@@ -352,6 +359,9 @@ TEST_F(unknown, abi)
 	EXPECT_EQ(0xbc41, GUESTMEM_QUERY);
 	EXPECT_EQ(0xbc42, GUESTMEM_SYNC);
 	EXPECT_EQ(0xbc43, GUESTMEM_UNMAP);
+	EXPECT_EQ(0xbc44, GUESTMEM_DEVICE_INFO);
+	EXPECT_EQ(0xbc45, GUESTMEM_BAR);
+	EXPECT_EQ(0xbc46, GUESTMEM_INTERRUPTS);
 	EXPECT_EQ(48, sizeof(struct guestmem_info));
 	EXPECT_EQ(32, sizeof(struct guestmem_alloc));
 	EXPECT_EQ(32, sizeof(struct guestmem_pin));
@@ -362,6 +372,9 @@ TEST_F(unknown, abi)
 	EXPECT_EQ(32, sizeof(struct guestmem_query));
 	EXPECT_EQ(32, sizeof(struct guestmem_sync));
 	EXPECT_EQ(16, sizeof(struct guestmem_unmap));
+	EXPECT_EQ(28, sizeof(struct guestmem_device_info));
+	EXPECT_EQ(32, sizeof(struct guestmem_bar));
+	EXPECT_EQ(24, sizeof(struct guestmem_interrupts));
 }
 
 TEST_HARNESS_MAIN

@@ -247,6 +247,35 @@ static inline int map_remove(int device, uint32_t id)
 	return do_ioctl(device, GUESTMEM_UNMAP, &arg);
 }
 
+static inline int device_info_get(int device, struct guestmem_device_info *info)
+{
+	*info = (struct guestmem_device_info) { .size = sizeof(*info) };
+	return do_ioctl(device, GUESTMEM_DEVICE_INFO, info);
+}
+
+static inline int bar_get(int device, uint32_t bar, struct guestmem_bar *arg)
+{
+	*arg = (struct guestmem_bar) { .size = sizeof(*arg), .bar = bar };
+	return do_ioctl(device, GUESTMEM_BAR, arg);
+}
+
+static inline struct guestmem_interrupts interrupts_arg(const int32_t *fds,
+							uint32_t count)
+{
+	return (struct guestmem_interrupts) {
+		.size = sizeof(struct guestmem_interrupts),
+		.count = count,
+		.fds = to_user(fds),
+	};
+}
+
+static inline int interrupts_set(int device, const int32_t *fds, uint32_t count)
+{
+	struct guestmem_interrupts arg = interrupts_arg(fds, count);
+
+	return do_ioctl(device, GUESTMEM_INTERRUPTS, &arg);
+}
+
 static inline void *map_shared(int fd, uint64_t length)
 {
 	return mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);

@@ -6,7 +6,8 @@
  *
  *   /dev/guestmem                 makes regions
  *   /dev/guestmem-dev/<address>   one for each PCI device bound to the driver;
- *                                 maps regions for that device's DMA
+ *                                 maps regions for that device's DMA, and gives
+ *                                 its registers and interrupts
  *
  * A region is a file descriptor of its own: a dma-buf.
  */
@@ -52,6 +53,9 @@ enum {
 	GUESTMEM_CMD_QUERY = 0x41,
 	GUESTMEM_CMD_SYNC = 0x42,
 	GUESTMEM_CMD_UNMAP = 0x43,
+	GUESTMEM_CMD_DEVICE_INFO = 0x44,
+	GUESTMEM_CMD_BAR = 0x45,
+	GUESTMEM_CMD_INTERRUPTS = 0x46,
 };
 
 /**
@@ -67,6 +71,8 @@ enum {
  *	domains that are flushed lazily
  * @GUESTMEM_CAP_UNSAFE_INTERRUPTS: the administrator has allowed devices that
  *	could forge the interrupts of others
+ * @GUESTMEM_CAP_REGISTERS: GUESTMEM_DEVICE_INFO and GUESTMEM_BAR are there
+ * @GUESTMEM_CAP_INTERRUPTS: GUESTMEM_INTERRUPTS is there
  */
 enum guestmem_capability {
 	GUESTMEM_CAP_ALLOC = 1 << 0,
@@ -77,6 +83,8 @@ enum guestmem_capability {
 	GUESTMEM_CAP_UNSAFE_NOIOMMU = 1 << 5,
 	GUESTMEM_CAP_LAZY_IOMMU = 1 << 6,
 	GUESTMEM_CAP_UNSAFE_INTERRUPTS = 1 << 7,
+	GUESTMEM_CAP_REGISTERS = 1 << 8,
+	GUESTMEM_CAP_INTERRUPTS = 1 << 9,
 };
 
 /**
@@ -487,5 +495,107 @@ struct guestmem_unmap {
 	__u32 reserved;
 };
 #define GUESTMEM_UNMAP _IO(GUESTMEM_TYPE, GUESTMEM_CMD_UNMAP)
+
+/**
+ * struct guestmem_device_info - ioctl(GUESTMEM_DEVICE_INFO) on a device
+ * @size: sizeof(struct guestmem_device_info)
+ * @flags: Must be 0
+ * @vendor: Output, as in the device's configuration space
+ * @device: Output, the same
+ * @subsystem_vendor: Output, the same
+ * @subsystem_device: Output, the same
+ * @class_revision: Output, the same: class, subclass, programming interface and
+ *	revision, a byte each, the class in the highest
+ * @bars: Output, bit n: GUESTMEM_BAR gives BAR n
+ * @interrupts: Output, how many interrupts GUESTMEM_INTERRUPTS can set up
+ *
+ * Which device it is, and what it has.
+ *
+ * Particular errors:
+ *
+ *  - ENODEV: the device has been unbound
+ */
+struct guestmem_device_info {
+	__u32 size;
+	__u32 flags;
+	__u16 vendor;
+	__u16 device;
+	__u16 subsystem_vendor;
+	__u16 subsystem_device;
+	__u32 class_revision;
+	__u32 bars;
+	__u32 interrupts;
+};
+#define GUESTMEM_DEVICE_INFO _IO(GUESTMEM_TYPE, GUESTMEM_CMD_DEVICE_INFO)
+
+/**
+ * struct guestmem_bar - ioctl(GUESTMEM_BAR) on a device
+ * @size: sizeof(struct guestmem_bar)
+ * @flags: Must be 0
+ * @bar: Which one, 0 to 5; one of 64 bits has the number of its lower half
+ * @reserved: Must be 0
+ * @length: Output, its length, a multiple of the page size
+ * @offset: Output, what to give mmap(2) on the device for its first byte
+ *
+ * Let the device's registers be mapped with mmap(2), MAP_SHARED only, uncached. A
+ * mapping can be of a part; a forked child does not inherit it. The device counts
+ * as open while there is one. When the device is unbound, touching it is SIGBUS.
+ *
+ * mmap(2) gives EINVAL for what this was not called for, and ENODEV after the
+ * device has been unbound.
+ *
+ * Particular errors:
+ *
+ *  - EINVAL: @bar is above 5
+ *  - ENOENT: there is no such BAR, it is of I/O ports, or it is not whole pages
+ *  - EPERM, EOPNOTSUPP: by policy, as GUESTMEM_MAP: who has the registers can have
+ *    the device do anything
+ *  - ENODEV: the device has been unbound
+ */
+struct guestmem_bar {
+	__u32 size;
+	__u32 flags;
+	__u32 bar;
+	__u32 reserved;
+	__aligned_u64 length;
+	__aligned_u64 offset;
+};
+#define GUESTMEM_BAR _IO(GUESTMEM_TYPE, GUESTMEM_CMD_BAR)
+
+/**
+ * struct guestmem_interrupts - ioctl(GUESTMEM_INTERRUPTS) on a device
+ * @size: sizeof(struct guestmem_interrupts)
+ * @flags: Must be 0
+ * @count: How many; 0 ends all that there are
+ * @reserved: Must be 0
+ * @fds: Address of an array of @count file descriptors, __s32: interrupt n signals
+ *	the n-th eventfd. -1: it is not wanted
+ *
+ * Have the device's interrupts signal eventfds. These are messages, MSI-X or MSI, the
+ * first @count of the device; the interrupt line (INTx) is off. A device sends them
+ * as the master of its bus, so from its first map on.
+ *
+ * They last until they are ended, the last close of the device file or the unbinding
+ * of the device. When this returns for a @count of 0, no eventfd is signalled any
+ * more.
+ *
+ * Particular errors:
+ *
+ *  - ERANGE: @count is above &guestmem_device_info.interrupts
+ *  - EBADF, EINVAL: one of the file descriptors is no open file, or no eventfd
+ *  - EBUSY: there are some already: end them first
+ *  - EPERM, EOPNOTSUPP: by policy, as GUESTMEM_MAP
+ *  - ENOSPC: the machine has not so many left
+ *  - ENOMEM: no memory
+ *  - ENODEV: the device has been unbound
+ */
+struct guestmem_interrupts {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 reserved;
+	__aligned_u64 fds;
+};
+#define GUESTMEM_INTERRUPTS _IO(GUESTMEM_TYPE, GUESTMEM_CMD_INTERRUPTS)
 
 #endif /* _UAPI_LINUX_GUESTMEM_H */
