@@ -25,6 +25,7 @@
 #include <guestmem/iotlb.h>
 #include <guestmem/iov.h>
 #include <guestmem/kmod.h>
+#include <guestmem/kmod_driver.h>
 #include <guestmem/kvm.h>
 #include <guestmem/map.h>
 #include <guestmem/mmap.h>

@@ -128,14 +128,14 @@ const char *gm_kmod_device_name(const struct gm_kmod_device *d)
 	return d->name;
 }
 
-static int fd_of(const struct gm_kmod_device *d)
+int gm_kmod_device_fd(const struct gm_kmod_device *d)
 {
 	return gm_file_fd(d->file);
 }
 
 int gm_kmod_device_check(const struct gm_kmod_device *d)
 {
-	return check(fd_of(d), d->name);
+	return check(gm_kmod_device_fd(d), d->name);
 }
 
 static int mapping_sync(void *ctx, uint64_t off, uint64_t len,
@@ -150,7 +150,7 @@ static int mapping_sync(void *ctx, uint64_t off, uint64_t len,
 		.offset = m->file_off + off,
 		.length = len,
 	};
-	int ret = gm_kmod_ioctl(fd_of(m->device), GUESTMEM_SYNC, &arg);
+	int ret = gm_kmod_ioctl(gm_kmod_device_fd(m->device), GUESTMEM_SYNC, &arg);
 
 	if (ret == -ENODEV)
 		return no_device(ret, m->device->name);
@@ -166,7 +166,7 @@ static int mapping_sync(void *ctx, uint64_t off, uint64_t len,
 static bool unmap(const struct gm_kmod_device *d, uint32_t id)
 {
 	struct guestmem_unmap arg = { .size = sizeof(arg), .map_id = id };
-	int ret = gm_kmod_ioctl(fd_of(d), GUESTMEM_UNMAP, &arg);
+	int ret = gm_kmod_ioctl(gm_kmod_device_fd(d), GUESTMEM_UNMAP, &arg);
 
 	return !ret || ret == -ENODEV || ret == -ENOENT;
 }
@@ -224,7 +224,7 @@ static int map_error(const struct gm_kmod_device *d,
 		return gm_error_set_name(ret, GM_ERR_MEMORY, 0, arg->length,
 					 d->name);
 	case -ENODEV:
-		if (check(fd_of(d), d->name) == -ENODEV)
+		if (check(gm_kmod_device_fd(d), d->name) == -ENODEV)
 			return ret;
 		return gm_error_set(ret, GM_ERR_REVOKED, base, len);
 	default:
@@ -316,7 +316,7 @@ static int query(const struct gm_kmod_device *d,
 	if (!from)
 		return gm_error_memory(map->segments * sizeof(*from));
 	arg.segments = (uintptr_t)from;
-	ret = gm_kmod_ioctl(fd_of(d), GUESTMEM_QUERY, &arg);
+	ret = gm_kmod_ioctl(gm_kmod_device_fd(d), GUESTMEM_QUERY, &arg);
 	if (ret)
 		gm_error_set_name(ret, GM_ERR_IO, map->offset, map->length,
 				  d->name);
@@ -393,7 +393,7 @@ int gm_kmod_map_new(struct gm_kmod_device *d, struct gm_region *r,
 			     d->name, &hold);
 	if (ret)
 		return ret;
-	ret = gm_kmod_ioctl(fd_of(d), GUESTMEM_MAP, &arg);
+	ret = gm_kmod_ioctl(gm_kmod_device_fd(d), GUESTMEM_MAP, &arg);
 	if (!ret)
 		return wrap_map(d, r, off, len, perm, &arg, hold, out);
 	gm_hold_end(hold);

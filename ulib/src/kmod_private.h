@@ -34,6 +34,7 @@ int gm_kmod_probe_error(int ret, int other, enum gm_error_kind kind,
 			const char *name);
 
 int gm_kmod_fd(const struct gm_kmod *k);
+int gm_kmod_device_fd(const struct gm_kmod_device *d);
 
 /* The descriptor that the module knows a region by, and where it is in it. */
 int gm_kmod_region_fd(const struct gm_region *r, int *fd, uint64_t *off);

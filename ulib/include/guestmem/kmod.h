@@ -35,6 +35,9 @@ struct gm_kmod_device;
 #define GM_KMOD_CAP_UNSAFE_NOIOMMU (UINT64_C(1) << 5)
 #define GM_KMOD_CAP_LAZY_IOMMU (UINT64_C(1) << 6)
 #define GM_KMOD_CAP_UNSAFE_INTERRUPTS (UINT64_C(1) << 7)
+/* kmod_driver.h */
+#define GM_KMOD_CAP_REGISTERS (UINT64_C(1) << 8)
+#define GM_KMOD_CAP_INTERRUPTS (UINT64_C(1) << 9)
 
 /**
  * struct gm_kmod_info - what the module can do

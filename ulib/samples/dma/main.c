@@ -12,11 +12,9 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <guestmem.h>
 
@@ -84,25 +82,6 @@ static int memory_new(struct gm_kmod *module, struct gm_map **map)
 	};
 
 	return gm_map_new_kmod(module, ranges, opts, 2, map);
-}
-
-/* The first BAR of a PCI device. */
-static int registers_map(const char *address, volatile uint8_t **regs)
-{
-	char path[128];
-	void *p;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0", address);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (p == MAP_FAILED)
-		return -errno;
-	*regs = p;
-	return 0;
 }
 
 /* One transfer between memory, at a device address, and the device's buffer. */
@@ -238,7 +217,7 @@ static int run(struct gm_map *map, struct gm_kmod_device *device, volatile uint8
 int main(int argc, char **argv)
 {
 	struct gm_kmod_device *device = NULL;
-	volatile uint8_t *regs = NULL;
+	struct gm_kmod_bar bar = { .regs = NULL };
 	struct gm_kmod *module = NULL;
 	struct gm_map *map = NULL;
 	int ret;
@@ -253,13 +232,12 @@ int main(int argc, char **argv)
 	if (!ret)
 		ret = gm_kmod_device_open(argv[1], 0, &device);
 	if (!ret)
-		ret = registers_map(argv[1], &regs);
+		ret = gm_kmod_bar_map(device, 0, &bar);
 	if (!ret)
-		ret = run(map, device, regs);
+		ret = run(map, device, bar.regs);
 	if (ret)
 		print_error("dma", ret);
-	if (regs)
-		munmap((void *)regs, 4096);
+	gm_kmod_bar_unmap(&bar);
 	gm_kmod_device_put(device);
 	gm_map_put(map);
 	gm_kmod_put(module);
