@@ -38,7 +38,7 @@ uint32_t gm_crc32c_table(uint32_t crc, const void *data, uint64_t n)
 	crc = ~crc;
 	for (; n >= 8; n -= 8, p += 8) {
 		memcpy(&w, p, 8);
-		w = le64toh(w) ^ crc;
+		w = gm_swap_le64(w) ^ crc;
 		crc = table[7][w & 0xff] ^ table[6][w >> 8 & 0xff] ^
 		      table[5][w >> 16 & 0xff] ^ table[4][w >> 24 & 0xff] ^
 		      table[3][w >> 32 & 0xff] ^ table[2][w >> 40 & 0xff] ^

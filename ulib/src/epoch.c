@@ -11,7 +11,6 @@
  * to look through them, never while waiting: a thread that registers does not
  * wait for other readers.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

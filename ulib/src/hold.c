@@ -7,13 +7,16 @@
  * the lock for reading: they run at once, but a hold comes before or after one,
  * never in between.
  */
+/* Where POSIX is all there is, it asks for no more. */
+#ifndef _POSIX_C_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "internal.h"
+#include "os_mman.h"
 
 struct gm_hold {
 	struct gm_region *region;	/* the root: with the memory */
@@ -29,8 +32,12 @@ struct gm_hold {
  * A guest can make its monitor discard all the time: who wants to hold must not
  * wait for a moment without discards. None of them is in another one.
  */
+#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
 static pthread_rwlock_t lock =
 	PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+#else
+static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
+#endif
 static struct gm_hold *holds;
 
 static int check_range(const struct gm_region *r, uint64_t off, uint64_t len)

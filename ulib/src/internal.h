@@ -2,7 +2,7 @@
 /*
  * internal.h - what the library's files share and nobody else sees.
  *
- * gm_os_*: what differs between systems; os_linux.c has it for Linux.
+ * gm_os_*: what differs between systems: os_linux*.c, os_posix*.c.
  */
 #ifndef GM_INTERNAL_H
 #define GM_INTERNAL_H
@@ -30,6 +30,17 @@ static inline bool gm_ref_dec_is_last(uint32_t *refs)
 static inline bool gm_is_power_of_two(uint64_t n)
 {
 	return n && !(n & (n - 1));
+}
+
+/* To a little-endian number, and back. */
+static inline uint32_t gm_swap_le32(uint32_t x)
+{
+	return GM_HOST_BIG_ENDIAN ? GM_SWAP_32(x) : x;
+}
+
+static inline uint64_t gm_swap_le64(uint64_t x)
+{
+	return GM_HOST_BIG_ENDIAN ? GM_SWAP_64(x) : x;
 }
 
 /* What went wrong on the way to a success is no failure. */
@@ -79,6 +90,9 @@ const char *gm_os_strerror(int err);
 /* Zeroed memory of whole pages, huge ones if they are to be had; NULL: none. */
 void *gm_os_alloc(uint64_t bytes);
 void gm_os_free(void *p, uint64_t bytes);
+
+/* Bytes that nobody else gets. 0 or a negative errno, without gm_error. */
+int gm_os_random(void *p, size_t n);
 
 /* Tells this process from its parents. */
 uint32_t gm_os_process(void);
@@ -169,9 +183,22 @@ int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o);
 int gm_os_map_advise(struct gm_mapping *m, const struct gm_mmap_opts *o);
 void gm_os_unmap(const struct gm_mapping *m);
 int gm_os_discard(const struct gm_mapping *m, uint64_t off, uint64_t len);
-int gm_os_prefault(const struct gm_mapping *m, const struct gm_mmap_opts *o);
-int gm_os_bind_node(void *addr, uint64_t len, unsigned int node);
-enum gm_tristate gm_os_fd_is_hugetlbfs(int fd);
+
+/* Without gm_error. */
+int gm_os_lock(void *addr, uint64_t len);
+
+/*
+ * Have all pages there, for writing or reading. Without gm_error; -EOPNOTSUPP: touch
+ * them one by one.
+ */
+int gm_os_populate(void *addr, uint64_t len, bool write);
+
+/* CPUs that this process may use; 1: not known. */
+unsigned int gm_os_cpu_count(void);
+
+/* --- prefault.c --- */
+
+int gm_mapping_prefault(const struct gm_mapping *m, const struct gm_mmap_opts *o);
 
 /* Ends the watch of a mapping; see fault.c. */
 void gm_mapping_unwatch(struct gm_mapping *m);

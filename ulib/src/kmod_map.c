@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "kmod_private.h"
+#include "internal.h"
 
 static int make_kmod(void *ctx, gm_gpa_t gpa, gm_size_t len,
 		     const struct gm_mmap_opts *opts, struct gm_region **out)

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "internal.h"
+#include "os_mman.h"
 
 #define OPTS struct gm_mmap_opts
 
@@ -206,9 +206,12 @@ static int make_mapping(struct gm_mapping *m, const struct gm_mmap_opts *o,
 		return ret;
 	ret = gm_os_map_advise(m, o);
 	if (!ret && (o->flags & GM_MMAP_PREFAULT))
-		ret = gm_os_prefault(m, o);
-	if (!ret && (o->flags & GM_MMAP_LOCK) && mlock(m->addr, m->len))
-		ret = gm_error_set(-errno, GM_ERR_IO, 0, m->len);
+		ret = gm_mapping_prefault(m, o);
+	if (!ret && (o->flags & GM_MMAP_LOCK)) {
+		ret = gm_os_lock(m->addr, m->len);
+		if (ret)
+			gm_error_set(ret, GM_ERR_IO, 0, m->len);
+	}
 	if (ret) {
 		gm_os_unmap(m);
 		gm_file_put(m->file);

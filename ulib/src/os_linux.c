@@ -4,13 +4,13 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/magic.h>
 #include <linux/membarrier.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "internal.h"
@@ -36,6 +36,25 @@ void gm_os_free(void *p, uint64_t bytes)
 {
 	if (p)
 		munmap(p, bytes);
+}
+
+int gm_os_random(void *p, size_t n)
+{
+	ssize_t got = getrandom(p, n, 0);
+
+	if (got < 0)
+		return -errno;
+	/* So few bytes as an identity has come at once or not at all. */
+	return (size_t)got == n ? 0 : -EIO;
+}
+
+unsigned int gm_os_cpu_count(void)
+{
+	cpu_set_t cpus;
+
+	if (sched_getaffinity(0, sizeof(cpus), &cpus))
+		return 1;
+	return (unsigned int)CPU_COUNT(&cpus);
 }
 
 uint32_t gm_os_process(void)
@@ -104,13 +123,4 @@ int64_t gm_os_writev(int fd, const struct iovec *iov, int cnt, int64_t off)
 		n = off < 0 ? writev(fd, iov, cnt) : pwritev(fd, iov, cnt, off);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
-}
-
-enum gm_tristate gm_os_fd_is_hugetlbfs(int fd)
-{
-	struct statfs sf;
-
-	if (fstatfs(fd, &sf))
-		return GM_UNKNOWN;
-	return (uint64_t)sf.f_type == HUGETLBFS_MAGIC ? GM_YES : GM_NO;
 }

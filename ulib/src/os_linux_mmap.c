@@ -24,6 +24,11 @@
 #define PR_SET_VMA_ANON_NAME 0
 #endif
 
+#ifndef MADV_POPULATE_READ
+#define MADV_POPULATE_READ 22
+#define MADV_POPULATE_WRITE 23
+#endif
+
 #define OPTS struct gm_mmap_opts
 
 /* Huge pages that THP makes: where they can start. */
@@ -75,6 +80,15 @@ static int make_memfd(const struct gm_mmap_opts *o, uint64_t len,
 	return ret;
 }
 
+static enum gm_tristate is_hugetlbfs(int fd)
+{
+	struct statfs sf;
+
+	if (fstatfs(fd, &sf))
+		return GM_UNKNOWN;
+	return (uint64_t)sf.f_type == HUGETLBFS_MAGIC ? GM_YES : GM_NO;
+}
+
 /* Is the file long enough now, and the offset one that it can be mapped at? */
 static int check_file(const struct gm_mmap_opts *o, struct gm_mapping *m)
 {
@@ -85,7 +99,7 @@ static int check_file(const struct gm_mmap_opts *o, struct gm_mapping *m)
 
 	if (fstat(fd, &st))
 		return gm_error_set(-errno, GM_ERR_IO, 0, 0);
-	m->hugetlbfs = gm_os_fd_is_hugetlbfs(fd);
+	m->hugetlbfs = is_hugetlbfs(fd);
 	if (!fstatfs(fd, &sf) && m->hugetlbfs == GM_YES)
 		m->page_size = (uint64_t)sf.f_bsize;
 	/* A driver may keep its mapping from children: the module does. */
@@ -234,7 +248,25 @@ int gm_os_discard(const struct gm_mapping *m, uint64_t off, uint64_t len)
 	return gm_error_set(-errno, GM_ERR_IO, off, len);
 }
 
-int gm_os_bind_node(void *addr, uint64_t len, unsigned int node)
+int gm_os_lock(void *addr, uint64_t len)
+{
+	return mlock(addr, len) ? -errno : 0;
+}
+
+int gm_os_populate(void *addr, uint64_t len, bool write)
+{
+	int ret;
+
+	do {
+		ret = madvise(addr, len, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+	} while (ret && (errno == EINTR || errno == EAGAIN));
+	if (!ret)
+		return 0;
+	/* Before Linux 5.14. */
+	return errno == EINVAL ? -EOPNOTSUPP : -errno;
+}
+
+static int bind_node(void *addr, uint64_t len, unsigned int node)
 {
 #ifdef GM_HAVE_NUMA
 	unsigned long mask[16] = { 0 };
@@ -287,6 +319,6 @@ int gm_os_map_advise(struct gm_mapping *m, const struct gm_mmap_opts *o)
 		prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME, m->addr, m->len,
 		      o->name);
 	if (o->numa_node)
-		return gm_os_bind_node(m->addr, m->len, o->numa_node - 1);
+		return bind_node(m->addr, m->len, o->numa_node - 1);
 	return 0;
 }

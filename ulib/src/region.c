@@ -4,9 +4,9 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "internal.h"
+#include "os_mman.h"
 
 int gm_region_init(struct gm_region *r, gm_gpa_t gpa, gm_size_t len,
 		   void *host, struct gm_bitmap *dirty,

@@ -56,7 +56,7 @@ int gm_snap_tell(gm_snapshot_progress progress, void *ctx, uint64_t done,
 uint32_t gm_snap_entry_crc(uint64_t id, uint64_t number,
 			   const struct snap_entry *e)
 {
-	uint64_t words[] = { htole64(id), htole64(number), e->pages };
+	uint64_t words[] = { gm_swap_le64(id), gm_swap_le64(number), e->pages };
 	uint32_t crc = gm_crc32c(0, words, sizeof(words));
 
 	return gm_crc32c(crc, &e->data_crc, sizeof(e->data_crc));
@@ -82,9 +82,9 @@ static int take_range(struct gm_snapshot *s, size_t i,
 	struct snap_region *r = &s->regions[i];
 	uint64_t end;
 
-	r->gpa = le64toh(in->gpa);
-	r->len = le64toh(in->len);
-	r->data = le64toh(in->data);
+	r->gpa = gm_swap_le64(in->gpa);
+	r->len = gm_swap_le64(in->len);
+	r->data = gm_swap_le64(in->data);
 	r->first_group = *groups;
 	if (!r->len || r->len - 1 > UINT64_MAX - r->gpa)
 		return no_snapshot(at);
@@ -132,13 +132,13 @@ static int take_header(struct gm_snapshot *s, const struct snap_header *h,
 
 	if (memcmp(h->magic, SNAP_MAGIC, sizeof(h->magic)))
 		return no_snapshot(0);
-	if (le32toh(h->version) != SNAP_VERSION)
+	if (gm_swap_le32(h->version) != SNAP_VERSION)
 		return no_snapshot(offsetof(struct snap_header, version));
-	s->id = le64toh(h->id);
-	s->base = le64toh(h->base);
-	s->size = le64toh(h->size);
-	s->table = le64toh(h->table);
-	s->count = le32toh(h->regions);
+	s->id = gm_swap_le64(h->id);
+	s->base = gm_swap_le64(h->base);
+	s->size = gm_swap_le64(h->size);
+	s->table = gm_swap_le64(h->table);
+	s->count = gm_swap_le32(h->regions);
 	if (s->count > SNAP_MAX_REGIONS)
 		return no_snapshot(offsetof(struct snap_header, regions));
 	if (h->reserved32)
@@ -183,7 +183,7 @@ static int open_header(struct gm_snapshot *s, int fd, struct snap_header **h)
 			    sizeof(fixed));
 	if (ret)
 		return ret;
-	crc = le32toh(fixed.crc);
+	crc = gm_swap_le32(fixed.crc);
 	(*h)->crc = 0;
 	if (gm_crc32c(0, *h, s->table) != crc)
 		return gm_error_set(-EBADMSG, GM_ERR_CHECKSUM, 0, s->table);
@@ -269,8 +269,8 @@ int gm_snap_read_group(const struct gm_snapshot *s,
 	ret = gm_snap_pread(fd, &e, sizeof(e), entry);
 	if (ret)
 		return ret;
-	left = le64toh(e.pages);
-	if (le32toh(e.crc) != gm_snap_entry_crc(s->id, number, &e) ||
+	left = gm_swap_le64(e.pages);
+	if (gm_swap_le32(e.crc) != gm_snap_entry_crc(s->id, number, &e) ||
 	    left & ~snap_group_mask(n))
 		return gm_error_set(-EBADMSG, GM_ERR_CHECKSUM, entry, sizeof(e));
 	*pages = left;
@@ -283,7 +283,7 @@ int gm_snap_read_group(const struct gm_snapshot *s,
 			return ret;
 		crc = gm_crc32c(crc, buf + off, len);
 	}
-	if (crc != le32toh(e.data_crc))
+	if (crc != gm_swap_le32(e.data_crc))
 		return gm_error_set(-EBADMSG, GM_ERR_CHECKSUM, r->data + at, n);
 	return 0;
 }

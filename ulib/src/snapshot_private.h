@@ -11,8 +11,6 @@
 #ifndef GM_SNAPSHOT_PRIVATE_H
 #define GM_SNAPSHOT_PRIVATE_H
 
-#include <endian.h>
-
 #include <guestmem/snapshot.h>
 
 #include "bitmap_private.h"

@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <guestmem/fault.h>
@@ -219,9 +218,9 @@ static int save_group(struct save *v, size_t i, uint64_t g)
 		if (ret)
 			return ret;
 	}
-	e.pages = htole64(pages);
-	e.data_crc = htole32(crc);
-	e.crc = htole32(gm_snap_entry_crc(v->s.id, number, &e));
+	e.pages = gm_swap_le64(pages);
+	e.data_crc = gm_swap_le32(crc);
+	e.crc = gm_swap_le32(gm_snap_entry_crc(v->s.id, number, &e));
 	v->done += n;
 	return gm_snap_pwrite(v->fd, &e, sizeof(e),
 			      v->s.table + number * sizeof(e));
@@ -238,18 +237,18 @@ static int save_header(struct save *v)
 	if (!h)
 		return gm_error_memory(bytes);
 	memcpy(h->magic, SNAP_MAGIC, sizeof(h->magic));
-	h->version = htole32(SNAP_VERSION);
-	h->id = htole64(v->s.id);
-	h->base = htole64(v->o.base);
-	h->size = htole64(v->s.size);
-	h->table = htole64(v->s.table);
-	h->regions = htole32((uint32_t)v->s.count);
+	h->version = gm_swap_le32(SNAP_VERSION);
+	h->id = gm_swap_le64(v->s.id);
+	h->base = gm_swap_le64(v->o.base);
+	h->size = gm_swap_le64(v->s.size);
+	h->table = gm_swap_le64(v->s.table);
+	h->regions = gm_swap_le32((uint32_t)v->s.count);
 	for (i = 0; i < v->s.count; i++) {
-		ranges[i].gpa = htole64(v->s.regions[i].gpa);
-		ranges[i].len = htole64(v->s.regions[i].len);
-		ranges[i].data = htole64(v->s.regions[i].data);
+		ranges[i].gpa = gm_swap_le64(v->s.regions[i].gpa);
+		ranges[i].len = gm_swap_le64(v->s.regions[i].len);
+		ranges[i].data = gm_swap_le64(v->s.regions[i].data);
 	}
-	h->crc = htole32(gm_crc32c(0, h, bytes));
+	h->crc = gm_swap_le32(gm_crc32c(0, h, bytes));
 	ret = gm_snap_pwrite(v->fd, h, bytes, 0);
 	free(h);
 	return ret;
@@ -289,9 +288,12 @@ static int save_all(struct save *v)
 
 static int make_id(uint64_t *id)
 {
+	int ret;
+
 	do {
-		if (getrandom(id, sizeof(*id), 0) != (ssize_t)sizeof(*id))
-			return gm_error_set(-errno, GM_ERR_IO, 0, sizeof(*id));
+		ret = gm_os_random(id, sizeof(*id));
+		if (ret)
+			return gm_error_set(ret, GM_ERR_IO, 0, sizeof(*id));
 	} while (!*id);
 	return 0;
 }

@@ -2,7 +2,6 @@
 /*
  * vhost_log.c - the log that vhost and vhost-user share with a front-end.
  */
-#include <endian.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -92,7 +91,7 @@ void gm_vhost_log_mark(struct gm_vhost_log *log, gm_gpa_t gpa, uint64_t len)
 	for (w = first >> 6; w <= last >> 6; w++) {
 		mask = gm_bitmap_mask(w, first, last);
 		if (w < log->size / 8)
-			__atomic_fetch_or(&log->words[w], htole64(mask),
+			__atomic_fetch_or(&log->words[w], gm_swap_le64(mask),
 					  __ATOMIC_SEQ_CST);
 		else
 			mark_bytes((uint8_t *)&log->words[w], mask);

@@ -5,8 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "os_mman.h"
 #include "xen_private.h"
 
 #define XEN_OPTS struct gm_xen_opts

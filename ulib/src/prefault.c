@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * os_linux_prefault.c - Linux: have all pages of a mapping there, by several
- * threads, with progress.
+ * prefault.c - have all pages of a mapping there, by several threads, with
+ * progress.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
-#include <sys/mman.h>
 
 #include "internal.h"
-
-#ifndef MADV_POPULATE_READ
-#define MADV_POPULATE_READ 22
-#define MADV_POPULATE_WRITE 23
-#endif
+#include "os_mman.h"
 
 #define MAX_THREADS 16
 
@@ -31,7 +24,7 @@ struct prefault {
 	bool canceled;
 };
 
-/* Before Linux 5.14: a touch a page. Adding 0 writes without changing. */
+/* A touch a page. Adding 0 writes without changing. */
 static void touch(const struct prefault *p, uint64_t off, uint64_t len)
 {
 	volatile uint8_t *byte = (uint8_t *)p->m->addr + off;
@@ -47,16 +40,10 @@ static void touch(const struct prefault *p, uint64_t off, uint64_t len)
 
 static int populate(const struct prefault *p, uint64_t off, uint64_t len)
 {
-	int advice = p->write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ;
-	int ret;
+	int ret = gm_os_populate((uint8_t *)p->m->addr + off, len, p->write);
 
-	do {
-		ret = madvise((uint8_t *)p->m->addr + off, len, advice);
-	} while (ret && (errno == EINTR || errno == EAGAIN));
-	if (!ret)
-		return 0;
-	if (errno != EINVAL)
-		return -errno;
+	if (ret != -EOPNOTSUPP)
+		return ret;
 	touch(p, off, len);
 	return 0;
 }
@@ -90,19 +77,13 @@ static void *worker(void *arg)
 
 static unsigned int thread_count(const struct gm_mmap_opts *o, uint64_t chunks)
 {
-	uint64_t n = o->prefault_threads;
-	cpu_set_t cpus;
+	uint64_t n = o->prefault_threads ? o->prefault_threads : gm_os_cpu_count();
 
-	if (!n) {
-		n = 1;
-		if (!sched_getaffinity(0, sizeof(cpus), &cpus))
-			n = (uint64_t)CPU_COUNT(&cpus);
-	}
 	n = gm_min(n, (uint64_t)MAX_THREADS);
 	return (unsigned int)gm_min(n, chunks);
 }
 
-int gm_os_prefault(const struct gm_mapping *m, const struct gm_mmap_opts *o)
+int gm_mapping_prefault(const struct gm_mapping *m, const struct gm_mmap_opts *o)
 {
 	struct prefault p = { .m = m, .o = o };
 	pthread_t threads[MAX_THREADS];
