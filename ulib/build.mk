@@ -5,6 +5,8 @@
 #
 #   O        root of all build output (default: build/ at the top)
 #   VARIANT  names a build with other flags; its objects go to $(O)/$(VARIANT)
+#   OS       the system that the library is for: linux (default), or posix: nothing
+#            outside POSIX.1-2008
 #   B        where this build's objects go; the tree below mirrors the sources
 
 MAKEFLAGS += --no-builtin-rules
@@ -30,6 +32,12 @@ CFLAGS ?= -O2 -g
 # W=1 asks for warnings to read, not for a failed build.
 WERROR ?= $(if $(filter 1,$(W)),0,1)
 
+# The environment's word for the system is not ours.
+ifeq ($(origin OS),environment)
+OS := linux
+endif
+OS ?= linux
+
 # Optional libraries: found by pkg-config; HAVE_x= (empty) builds without.
 HAVE_NUMA ?= $(shell $(PKG_CONFIG) --exists numa 2>/dev/null && echo y)
 HAVE_URING ?= $(shell $(PKG_CONFIG) --exists liburing 2>/dev/null && echo y)
@@ -48,9 +56,11 @@ ifneq ($(WERROR),0)
 WARNINGS += -Werror
 endif
 GM_CFLAGS := -std=gnu11 $(WARNINGS) -pthread $(VARIANT_FLAGS)
+# No extensions of the C library's: what is for POSIX shall not need one.
+OS_FLAGS_posix := -D_POSIX_C_SOURCE=200809L
 # Per-directory flags, set for a target by the Makefile that owns it.
 DIR_FLAGS :=
-$(B)/ulib/src/%.o: DIR_FLAGS := -fPIC -fvisibility=hidden -Wconversion
+$(B)/ulib/src/%.o: DIR_FLAGS := -fPIC -fvisibility=hidden -Wconversion $(OS_FLAGS_$(OS))
 
 compile = $(CC) $(GM_CPPFLAGS) $(CPPFLAGS) $(GM_CFLAGS) $(CFLAGS) $(DIR_FLAGS)
 link = $(CC) $(VARIANT_FLAGS) $(CFLAGS) $(VARIANT_LDFLAGS) $(LDFLAGS)
@@ -73,9 +83,9 @@ all: ; @:
 # Objects are rebuilt when the compiler or a flag changes.
 $(B)/.flags: FORCE
 	@mkdir -p $(@D)
-	@echo '$(CC) $(GM_CPPFLAGS) $(CPPFLAGS) $(GM_CFLAGS) $(CFLAGS) $(LDFLAGS)' | \
+	@echo '$(OS) $(CC) $(GM_CPPFLAGS) $(CPPFLAGS) $(GM_CFLAGS) $(CFLAGS) $(LDFLAGS)' | \
 		cmp -s - $@ || \
-	echo '$(CC) $(GM_CPPFLAGS) $(CPPFLAGS) $(GM_CFLAGS) $(CFLAGS) $(LDFLAGS)' > $@
+	echo '$(OS) $(CC) $(GM_CPPFLAGS) $(CPPFLAGS) $(GM_CFLAGS) $(CFLAGS) $(LDFLAGS)' > $@
 
 $(B)/%.o: $(srctree)/%.c $(B)/.flags
 	$(call msg,CC,$@)
@@ -89,7 +99,15 @@ endif
 # sources in directory $(1) matching $(2) -> their objects
 objects = $(patsubst $(srctree)/%.c,$(B)/%.o,$(sort $(wildcard $(srctree)/$(1)/$(2).c)))
 
-LIB_OBJS := $(call objects,ulib/src,*)
+# Sources that are for one system alone, or not for all; OS= says for which to build.
+# What is not for the others is EOPNOTSUPP there: absent.c.
+OS_SOURCES_linux := os_linux os_linux_mmap os_linux_xen kmod kmod_device kmod_region \
+	kvm fault snapshot_lazy vhost_log
+OS_SOURCES_posix := os_posix os_posix_mmap absent
+OS_SOURCES := $(sort $(OS_SOURCES_linux) $(OS_SOURCES_posix))
+
+LIB_OBJS := $(filter-out $(patsubst %,$(B)/ulib/src/%.o,$(filter-out $(OS_SOURCES_$(OS)),$(OS_SOURCES))), \
+	$(call objects,ulib/src,*))
 LIB_A := $(B)/libguestmem.a
 
 # A fresh archive each time: no member of a deleted source stays behind.

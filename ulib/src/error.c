@@ -171,6 +171,7 @@ static const struct gm_error_text {
 		"flags", NULL, NULL, NULL },
 	[GM_ERR_XEN_PAGE] = { "no page of the Xen domain",
 		"gpa", "len", "domain", NULL },
+	[GM_ERR_SYSTEM] = { "not on this system", NULL, NULL, NULL, NULL },
 	[GM_ERR_XEN_GRANT] = { "no grant of the Xen domain",
 		"ref", "count", "domain", NULL },
 };

@@ -97,6 +97,8 @@ GM_BEGIN_DECLS
  *	such numbers
  * @GM_ERR_SNAPSHOT_BASE: EINVAL; a snapshot is a difference to @expected (0: it
  *	is whole), and not to @completed
+ * @GM_ERR_SYSTEM: EOPNOTSUPP; the system that the library was built for has no
+ *	such thing
  *
  * New kinds are added at the end; the numbers are ABI.
  */
@@ -154,6 +156,7 @@ enum gm_error_kind {
 	GM_ERR_XEN_FLAGS,
 	GM_ERR_XEN_PAGE,
 	GM_ERR_XEN_GRANT,
+	GM_ERR_SYSTEM,
 };
 
 /* Room for the name of who or what a failure is about, with its final 0. */
