@@ -6,7 +6,7 @@
 #   <variant>/unit/test_x    program $GM_BUILD/<variant>/unit/test_x
 #   valgrind/unit/test_x     the gcc variant's program under valgrind
 #   fuzz/fuzz_x              fuzz target, a short fixed run
-#   abi/x, integration/x     script $GM_SRC/selftests/abi/x, ...
+#   abi/x, integration/x, posix/x  script $GM_SRC/selftests/abi/x, ...
 #   kmod/<kernel>/<boot>     the module's tests in a virtual machine
 #   platforms/<machine>      the unit tests on another architecture
 #   platforms/<machine>/kmod the module's tests there

@@ -6,6 +6,7 @@
 #include <guestmem.h>
 #include "expect.h"
 #include "own_region.h"
+#include "system.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 #define GPA 0x10000
@@ -20,6 +21,7 @@ static struct gm_bitmap *new_bitmap(struct __test_metadata *_metadata, uint64_t 
 
 TEST(alias_is_its_base_with_another_bitmap)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts opts = {
 		.sz = sizeof(opts), .flags = GM_MMAP_MEMFD | GM_MMAP_DIRTY,
 	};
@@ -124,6 +126,7 @@ TEST(memory_on_demand_has_aliases_too)
 
 TEST(holds_and_discards_are_the_memorys)
 {
+	LINUX_ONLY();
 	struct gm_bitmap *bm = new_bitmap(_metadata, 2 * PAGE);
 	struct gm_region *base, *r;
 	struct gm_hold *hold;

@@ -7,6 +7,7 @@
  * valgrind drops loads whose result is not used, and does not go on after a
  * signal at exactly the access that raised it.
  */
+/* gm-test: linux */
 #include "kselftest_harness.h"
 #include <pthread.h>
 #include <signal.h>

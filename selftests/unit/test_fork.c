@@ -3,6 +3,7 @@
  * test_fork.c - what a forked child may drop: it has copies of the library's
  * objects, but not all of the parent's memory, and none of its devices' maps.
  */
+/* gm-test: linux */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/mman.h>

@@ -15,6 +15,7 @@
 #include "expect.h"
 #include "own_region.h"
 #include "scale.h"
+#include "system.h"
 #include "vma.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
@@ -48,6 +49,7 @@ static int discard(struct gm_region *r, uint64_t page, uint64_t n)
 
 TEST_F(hold, what_is_refused)
 {
+	LINUX_ONLY();
 	uint64_t len = PAGES * PAGE;
 	struct gm_hold *h = (void *)1;
 
@@ -73,6 +75,7 @@ TEST_F(hold, what_is_refused)
 /* Bytes [PAGE + 1, 2 * PAGE) are held: the page before and after are not. */
 TEST_F(hold, discard_of_held_bytes_names_the_holder)
 {
+	LINUX_ONLY();
 	struct gm_hold *h;
 
 	ASSERT_OK(gm_region_hold(self->r, gm_roff(PAGE + 1), PAGE - 1,
@@ -114,6 +117,7 @@ TEST_F(hold, a_range_is_held_from_its_first_to_its_last_byte)
 
 TEST_F(hold, removal_of_a_held_region_names_the_holder)
 {
+	LINUX_ONLY();
 	struct gm_map *less = (void *)1;
 	struct gm_region *removed = (void *)1;
 	struct gm_hold *h;
@@ -158,6 +162,7 @@ TEST_F(hold, discard_alone_does_not_forbid_removal)
 
 TEST_F(hold, each_of_several_holds_counts)
 {
+	LINUX_ONLY();
 	const char * const names[] = { "a", "b", "c" };
 	struct gm_hold *h[3];
 	int i;
@@ -211,6 +216,7 @@ TEST_F(hold, holder_is_copied_and_cut)
 /* Design, section 5, number 12: memory really goes. */
 TEST_F(hold, discarded_memory_is_gone_and_marked_dirty)
 {
+	LINUX_ONLY();
 	uint64_t bits = 0;
 
 	ASSERT_EQ(PAGES, vma_resident_pages(self->r->ext.host, PAGES * PAGE));
@@ -245,6 +251,7 @@ TEST_F(hold, discard_errors)
 /* A region may end amid a page; its mapping does not. */
 TEST(discard_to_the_end_of_the_region)
 {
+	LINUX_ONLY();
 	struct gm_region *r;
 
 	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), PAGE + 100, NULL, &r));
@@ -261,6 +268,7 @@ TEST(discard_to_the_end_of_the_region)
 /* Shared memory goes for all who have it: the file has a hole. */
 TEST(discard_of_a_memfd_frees_it)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = { .sz = sizeof(o), .flags = GM_MMAP_MEMFD };
 	struct gm_region *r;
 	struct stat st;
@@ -318,6 +326,7 @@ TEST(discard_is_refused)
 
 TEST(locked_memory_is_not_discarded)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = { .sz = sizeof(o), .flags = GM_MMAP_LOCK };
 	struct gm_region *r;
 
@@ -366,6 +375,7 @@ static void *hold_and_write(void *arg)
 
 TEST(no_discard_comes_during_a_hold)
 {
+	LINUX_ONLY();
 	/* Small pages: the more there are, the longer it takes. */
 	struct gm_mmap_opts o = { .sz = sizeof(o), .flags = GM_MMAP_NO_THP };
 	struct race race = { .rounds = test_iterations(64) };

@@ -5,6 +5,7 @@
  * or over the same host addresses. And a hold comes, however much is discarded.
  * One region alone: test_hold.c.
  */
+/* gm-test: linux */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>

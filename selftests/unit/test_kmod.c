@@ -4,6 +4,7 @@
  * errors that say so, and mapped memory instead. What it does with the module
  * is in selftests/kmod/test_lib_*.c, which run in guests.
  */
+/* gm-test: linux */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <string.h>

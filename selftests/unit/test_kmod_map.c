@@ -4,6 +4,7 @@
  * answers wrong, refuses, or answers on machines that the tests don't have. With
  * the real one: selftests/kmod/test_lib_map.c.
  */
+/* gm-test: linux */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>

@@ -4,6 +4,7 @@
  * pretended: it refuses as jails and security modules do. With the real one:
  * selftests/kmod/test_lib_region.c; where there is none: test_kmod.c.
  */
+/* gm-test: linux */
 #define _GNU_SOURCE
 #include <sys/mman.h>
 #include <unistd.h>

@@ -4,6 +4,7 @@
  * kvm.h against the kernel's KVM: a guest writes every other page of a range, and
  * exactly these are marked; by the log, plain and manual, and by rings.
  */
+/* gm-test: linux */
 #include "kselftest_harness.h"
 #include <fcntl.h>
 #include <linux/kvm.h>

@@ -11,6 +11,7 @@
 #include "kselftest_harness.h"
 #include "expect.h"
 #include "own_region.h"
+#include "system.h"
 #include "vma.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
@@ -371,6 +372,7 @@ TEST(region_lives_until_the_last_map_that_has_it)
 
 TEST(new_mmap_makes_all_or_nothing)
 {
+	LINUX_ONLY();
 	struct gm_range ranges[3] = {
 		{ gm_gpa(0), 3 * PAGE },
 		{ gm_gpa(8 * PAGE), PAGE },

@@ -11,8 +11,11 @@
 #include "kselftest_harness.h"
 #include "expect.h"
 #include "scale.h"
+#include "system.h"
 #include "vma.h"
 
+/* POSIX has no such flag. */
+#define ANONYMOUS (GM_TEST_LINUX ? MAP_ANONYMOUS : 0)
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
 #define OPTION(field) offsetof(struct gm_mmap_opts, field)
 
@@ -46,7 +49,7 @@ TEST(default_is_anonymous_private_memory_of_zeros)
 	EXPECT_EQ(0x1000, gm_gpa_raw(gm_region_start(r)));
 	EXPECT_EQ(3 * PAGE, gm_region_len(r));
 	EXPECT_EQ(PROT_READ | PROT_WRITE, gm_region_prot(r));
-	EXPECT_EQ(MAP_PRIVATE | MAP_ANONYMOUS, gm_region_map_flags(r));
+	EXPECT_EQ(MAP_PRIVATE | ANONYMOUS, gm_region_map_flags(r));
 	EXPECT_TRUE(gm_region_is_owned(r));
 	EXPECT_EQ(GM_PERM_RW, gm_region_perm(r));
 	EXPECT_EQ(NULL, gm_region_bitmap(r));
@@ -258,6 +261,7 @@ TEST(map_fixed_is_refused)
 
 TEST(chosen_flags)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r;
 
@@ -389,13 +393,13 @@ TEST(size_of_the_options_struct)
 	o.guard_size = 1;
 	o.reserved = 1;
 	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), PAGE, &o, &r));
-	EXPECT_EQ(MAP_SHARED | MAP_ANONYMOUS, gm_region_map_flags(r));
+	EXPECT_EQ(MAP_SHARED | ANONYMOUS, gm_region_map_flags(r));
 	gm_region_put(r);
 
 	/* Newer, but asks for nothing that is not known. */
 	big.o.map_flags = MAP_SHARED;
 	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), PAGE, &big.o, &r));
-	EXPECT_EQ(MAP_SHARED | MAP_ANONYMOUS, gm_region_map_flags(r));
+	EXPECT_EQ(MAP_SHARED | ANONYMOUS, gm_region_map_flags(r));
 	gm_region_put(r);
 
 	big.newer[23] = 1;

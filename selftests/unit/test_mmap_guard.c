@@ -12,6 +12,7 @@
 #include <guestmem/mmap.h>
 #include "kselftest_harness.h"
 #include "expect.h"
+#include "system.h"
 #include "vma.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
@@ -65,6 +66,7 @@ TEST(guard_pages_before_and_after)
 
 TEST(guard_pages_around_a_memfd_of_odd_length)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r;
 	uint8_t *host;
@@ -99,6 +101,7 @@ TEST(guard_pages_refused)
 
 TEST(no_fork_child_does_not_have_it)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r;
 

@@ -3,6 +3,7 @@
  * test_mmap_huge.c - regions of hugetlb pages: reserved when the region is
  * made, or refused then.
  */
+/* gm-test: linux */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>

@@ -14,6 +14,7 @@
 #include <guestmem/access.h>
 #include "kselftest_harness.h"
 #include "expect.h"
+#include "system.h"
 #include "vma.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
@@ -50,6 +51,7 @@ static const struct {
 
 TEST(advice_reaches_the_kernel)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r;
 	size_t i, j;
@@ -74,6 +76,7 @@ TEST(advice_reaches_the_kernel)
 
 TEST(advice_on_a_memfd)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r;
 
@@ -86,6 +89,7 @@ TEST(advice_on_a_memfd)
 
 TEST(transparent_huge_pages_start_where_one_can_be)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r;
 	uint8_t *host;
@@ -116,6 +120,7 @@ TEST(lock)
 	gm_region_put(r);
 
 	/* No limit and no privilege: nothing may be locked. */
+	LINUX_ONLY();
 	r = NULL;
 	o.name = "gm-unlocked";
 	o.flags |= GM_MMAP_MEMFD;

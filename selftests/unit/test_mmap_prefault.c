@@ -11,6 +11,7 @@
 #include <guestmem/mmap.h>
 #include "kselftest_harness.h"
 #include "expect.h"
+#include "system.h"
 #include "vma.h"
 
 #define PAGE ((uint64_t)sysconf(_SC_PAGESIZE))
@@ -53,6 +54,7 @@ static uint8_t *host_of(const struct gm_region *r)
 
 TEST(without_it_no_page_is_there)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r;
 
@@ -80,6 +82,7 @@ TEST(all_pages_are_there)
 
 TEST(kinds_of_memory)
 {
+	LINUX_ONLY();
 	static const uint32_t flags[] = {
 		GM_MMAP_MEMFD, GM_MMAP_READ_ONLY,
 		GM_MMAP_MEMFD | GM_MMAP_READ_ONLY, GM_MMAP_NO_THP,
@@ -100,6 +103,7 @@ TEST(kinds_of_memory)
 /* Prefaulting must not change what a file has. */
 TEST(content_stays)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r, *again;
 	uint8_t byte = 0x42;
@@ -147,6 +151,7 @@ TEST(progress_ends_with_all_done)
 
 TEST(stop_leaves_nothing_mapped)
 {
+	LINUX_ONLY();
 	struct progress p = { .stop_at = 2 };
 	struct gm_mmap_opts o = defaults;
 	struct gm_region *r = NULL;

@@ -9,6 +9,7 @@
 #include "scale.h"
 #include "own_region.h"
 #include "snap.h"
+#include "system.h"
 
 FIXTURE(snap) {
 	struct guest a, b;
@@ -281,6 +282,7 @@ static int cut_memory(void *ctx, uint64_t done, uint64_t total)
 
 TEST_F(snap, memory_that_goes_away_fails_the_save)
 {
+	LINUX_ONLY();
 	struct gm_mmap_opts opts = {
 		.sz = sizeof(opts), .flags = GM_MMAP_DIRTY, .dirty_page_size = PAGE,
 	};

@@ -4,6 +4,7 @@
 /*
  * snapshot.h: guest memory that comes from a snapshot as it is touched.
  */
+/* gm-test: linux */
 #include "kselftest_harness.h"
 #include <linux/userfaultfd.h>
 #include <pthread.h>

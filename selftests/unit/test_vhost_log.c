@@ -4,6 +4,7 @@
  * vhost_log.h: a log as the vhost-user specification has it, hostile files, and a
  * front-end that takes bits in a process of its own.
  */
+/* gm-test: linux */
 #include "kselftest_harness.h"
 #include <fcntl.h>
 #include <pthread.h>

@@ -4,6 +4,7 @@
  * xen.h on pretended drivers: options, errors in the middle, what is left mapped, and
  * many threads. The real hypervisor is in selftests/xen.
  */
+/* gm-test: linux */
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * system.h - which system the library was built for (OS= of make). Tests of what only
+ * Linux has are skipped for others; Documentation/platforms.rst says what that is.
+ */
+#ifndef SELFTESTS_UNIT_SYSTEM_H
+#define SELFTESTS_UNIT_SYSTEM_H
+
+#ifndef GM_TEST_LINUX
+#define GM_TEST_LINUX 1
+#endif
+
+/* The first line of a test. */
+#define LINUX_ONLY() do { \
+	if (!GM_TEST_LINUX) \
+		SKIP(return, "Linux only"); \
+} while (0)
+
+#endif /* SELFTESTS_UNIT_SYSTEM_H */
