@@ -58,9 +58,12 @@ endif
 GM_CFLAGS := -std=gnu11 $(WARNINGS) -pthread $(VARIANT_FLAGS)
 # No extensions of the C library's: what is for POSIX shall not need one.
 OS_FLAGS_posix := -D_POSIX_C_SOURCE=200809L
+# Windows 7; printf() of C99.
+OS_FLAGS_windows := -D_WIN32_WINNT=0x0601 -D__USE_MINGW_ANSI_STDIO=1
 # Per-directory flags, set for a target by the Makefile that owns it.
 DIR_FLAGS :=
-$(B)/ulib/src/%.o: DIR_FLAGS := -fPIC -fvisibility=hidden -Wconversion $(OS_FLAGS_$(OS))
+$(B)/ulib/src/%.o: DIR_FLAGS := -fPIC -fvisibility=hidden -Wconversion \
+	-include guestmem/target.h $(OS_FLAGS_$(OS))
 
 compile = $(CC) $(GM_CPPFLAGS) $(CPPFLAGS) $(GM_CFLAGS) $(CFLAGS) $(DIR_FLAGS)
 link = $(CC) $(VARIANT_FLAGS) $(CFLAGS) $(VARIANT_LDFLAGS) $(LDFLAGS)

@@ -34,6 +34,25 @@ refuses_32_bits()
 	grep -q '#error.*64-bit' "$GM_TEST_TMP/m32" || { cat "$GM_TEST_TMP/m32"; return 1; }
 }
 
+# The first complaint is the one that helps. No header of that system is needed.
+refuses_target()
+{
+	echo '#include <guestmem.h>' |
+		clang --target="$1" -x c -std=gnu11 -I"$include" -fsyntax-only - \
+			> "$GM_TEST_TMP/target" 2>&1 && { echo "it compiles"; return 1; }
+	grep -m 1 'error:' "$GM_TEST_TMP/target" | grep -q '64-bit target' ||
+		{ cat "$GM_TEST_TMP/target"; return 1; }
+}
+
+# So does the library itself, whatever else is missing for 32 bits.
+library_refuses_32_bits()
+{
+	make -C "$GM_SRC/ulib" O="$GM_TEST_TMP/m32-build" CC='gcc -m32' HAVE_NUMA= \
+		HAVE_URING= lib > "$GM_TEST_TMP/m32" 2>&1 && { echo "it compiles"; return 1; }
+	grep -m 1 'error:' "$GM_TEST_TMP/m32" | grep -q '64-bit target' ||
+		{ cat "$GM_TEST_TMP/m32"; return 1; }
+}
+
 umbrella_includes()
 {
 	echo '#include <guestmem.h>' |
@@ -50,4 +69,8 @@ for h in $headers; do
 	tap_check "$h refuses 32 bits" refuses_32_bits "$h"
 	tap_check "$h is part of guestmem.h" umbrella_includes "$h"
 done
+for t in armv7-linux-gnueabihf riscv32-linux-gnu i686-w64-mingw32; do
+	tap_check "guestmem.h refuses 32 bits of $t" refuses_target "$t"
+done
+tap_check "the library refuses 32 bits" library_refuses_32_bits
 tap_done

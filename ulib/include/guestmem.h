@@ -38,6 +38,7 @@
 #include <guestmem/slice_access.h>
 #include <guestmem/snapshot.h>
 #include <guestmem/space.h>
+#include <guestmem/target.h>
 #include <guestmem/vhost_log.h>
 #include <guestmem/view.h>
 #include <guestmem/xen.h>

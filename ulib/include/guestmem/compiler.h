@@ -6,9 +6,7 @@
 #define GUESTMEM_COMPILER_H
 
 /* Before any system header: those may not even exist for a 32-bit target. */
-#if !defined(__SIZEOF_POINTER__) || __SIZEOF_POINTER__ != 8
-#error "libguestmem needs a 64-bit target: guest memory is addressed with 64 bits"
-#endif
+#include <guestmem/target.h>
 
 #include <stdbool.h>
 #include <stddef.h>
