@@ -5,8 +5,8 @@
 #
 #   O        root of all build output (default: build/ at the top)
 #   VARIANT  names a build with other flags; its objects go to $(O)/$(VARIANT)
-#   OS       the system that the library is for: linux (default), or posix: nothing
-#            outside POSIX.1-2008
+#   OS       the system that the library is for: linux (default), posix (nothing
+#            outside POSIX.1-2008) or windows
 #   B        where this build's objects go; the tree below mirrors the sources
 
 MAKEFLAGS += --no-builtin-rules
@@ -104,10 +104,12 @@ objects = $(patsubst $(srctree)/%.c,$(B)/%.o,$(sort $(wildcard $(srctree)/$(1)/$
 
 # Sources that are for one system alone, or not for all; OS= says for which to build.
 # What is not for the others is EOPNOTSUPP there: absent.c.
-OS_SOURCES_linux := os_linux os_linux_mmap os_linux_xen kmod kmod_device kmod_region \
-	kvm fault snapshot_lazy vhost_log
-OS_SOURCES_posix := os_posix os_posix_mmap absent
-OS_SOURCES := $(sort $(OS_SOURCES_linux) $(OS_SOURCES_posix))
+SNAPSHOTS := snapshot snapshot_load snapshot_save
+OS_SOURCES_linux := os_unix os_linux os_linux_mmap os_linux_xen kmod kmod_device kmod_region \
+	kvm fault snapshot_lazy vhost_log $(SNAPSHOTS)
+OS_SOURCES_posix := os_unix os_posix os_posix_mmap absent $(SNAPSHOTS)
+OS_SOURCES_windows := os_windows os_windows_mmap io_handle absent absent_snapshot
+OS_SOURCES := $(sort $(OS_SOURCES_linux) $(OS_SOURCES_posix) $(OS_SOURCES_windows))
 
 LIB_OBJS := $(filter-out $(patsubst %,$(B)/ulib/src/%.o,$(filter-out $(OS_SOURCES_$(OS)),$(OS_SOURCES))), \
 	$(call objects,ulib/src,*))

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "aligned.h"
 #include "internal.h"
 
 #define DEPTH_BITS 16
@@ -74,19 +75,21 @@ static void list_del(struct gm_epoch_record *rec)
 	rec->flags &= ~RECORD_LISTED;
 }
 
-/* The thread ends. If in a section, that ends too. */
+/*
+ * The thread ends. If in a section, that ends too. Where the compiler makes variables of
+ * threads itself (Windows), they may be gone already: so the record is handed over.
+ */
 static void thread_ends(void *arg)
 {
-	struct gm_epoch_record *rec = gm_epoch_self;
+	struct gm_epoch_record *rec = arg == &epoch ? NULL : arg;
 
-	(void)arg;
 	__atomic_fetch_sub(&epoch.unrecorded, unrecorded, __ATOMIC_SEQ_CST);
 	unrecorded = 0;
 	if (!rec)
 		return;
 	gm_epoch_self = NULL;
 	gm_epoch_record_remove(rec);
-	free(rec);
+	gm_aligned_free(rec);
 }
 
 static void fork_prepare(void)
@@ -114,7 +117,7 @@ static void fork_child(void)
 			if (rec == gm_epoch_self)
 				continue;
 			list_del(rec);
-			free(rec);
+			gm_aligned_free(rec);
 		} else if (!gm_epoch_record_inside(rec) ||
 			   rec->owner != gm_epoch_owner()) {
 			list_del(rec);
@@ -129,7 +132,7 @@ static void set_up(void)
 {
 	epoch.fence = !gm_os_barrier_register();
 	epoch.no_key = pthread_key_create(&epoch.key, thread_ends) != 0;
-	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	gm_os_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner)
@@ -167,15 +170,17 @@ static struct gm_epoch_record *thread_record(void)
 	struct gm_epoch_record *rec;
 
 	pthread_once(&epoch.once, set_up);
-	/* Any value: the destructor is for sections without a record, too. */
+	/* Even without a record: the destructor is for such sections, too. */
 	if (epoch.no_key || pthread_setspecific(epoch.key, &epoch))
 		return NULL;
-	rec = aligned_alloc(LINE, LINE);
+	rec = gm_aligned_alloc(LINE, LINE);
 	if (!rec)
 		return NULL;
 	gm_epoch_record_init(rec, gm_epoch_owner());
 	rec->flags = RECORD_HEAP;
 	gm_epoch_record_add(rec);
+	/* It has a value already, so there is room. */
+	pthread_setspecific(epoch.key, rec);
 	return rec;
 }
 

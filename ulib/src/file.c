@@ -2,38 +2,40 @@
 /*
  * file.c - counted file descriptors.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "internal.h"
 
 struct gm_file {
 	int fd;
 	uint32_t refs;
-	dev_t dev;
-	ino_t ino;
-	mode_t mode;
+	gm_os_file file;
+	struct gm_file_id id;
 };
 
-int gm_file_new(int fd, struct gm_file **out)
+int gm_file_make(gm_os_file file, int fd, struct gm_file **out)
 {
+	struct gm_file_id id;
 	struct gm_file *f;
-	struct stat st;
+	int ret;
 
-	if (fstat(fd, &st))
-		return gm_error_set(-errno, GM_ERR_IO, 0, 0);
+	ret = gm_os_file_identify(file, &id);
+	if (ret)
+		return gm_error_set(ret, GM_ERR_IO, 0, 0);
 	f = malloc(sizeof(*f));
 	if (!f)
 		return gm_error_memory(sizeof(*f));
 	f->fd = fd;
 	f->refs = 1;
-	f->dev = st.st_dev;
-	f->ino = st.st_ino;
-	f->mode = st.st_mode;
+	f->file = file;
+	f->id = id;
 	*out = f;
 	return 0;
+}
+
+int gm_file_new(int fd, struct gm_file **out)
+{
+	return gm_file_make(gm_os_file_of(fd), fd, out);
 }
 
 struct gm_file *gm_file_get(struct gm_file *f)
@@ -47,7 +49,7 @@ void gm_file_put(struct gm_file *f)
 {
 	if (!f || !gm_ref_dec_is_last(&f->refs))
 		return;
-	close(f->fd);
+	gm_os_file_close(f->file, f->fd);
 	free(f);
 }
 
@@ -56,15 +58,20 @@ int gm_file_fd(const struct gm_file *f)
 	return f->fd;
 }
 
+gm_os_file gm_file_os(const struct gm_file *f)
+{
+	return f->file;
+}
+
 static bool is_same_file(const struct gm_file *a, const struct gm_file *b)
 {
-	return a->dev == b->dev && a->ino == b->ino;
+	return a->id.dev == b->id.dev && a->id.ino[0] == b->id.ino[0] &&
+	       a->id.ino[1] == b->id.ino[1];
 }
 
 bool gm_file_is_same_memory(const struct gm_file *a, const struct gm_file *b)
 {
-	/* Each mapping of a device may be memory of its own, as of /dev/zero. */
-	return is_same_file(a, b) && !S_ISCHR(a->mode);
+	return is_same_file(a, b) && !a->id.is_chr;
 }
 
 bool gm_regions_share_file(const struct gm_region *a,

@@ -2,7 +2,8 @@
 /*
  * internal.h - what the library's files share and nobody else sees.
  *
- * gm_os_*: what differs between systems: os_linux*.c, os_posix*.c.
+ * gm_os_*: what differs between systems: os_unix.c, and os_linux*.c,
+ * os_posix*.c; or os_windows*.c.
  */
 #ifndef GM_INTERNAL_H
 #define GM_INTERNAL_H
@@ -97,6 +98,9 @@ int gm_os_random(void *p, size_t n);
 /* Tells this process from its parents. */
 uint32_t gm_os_process(void);
 
+/* pthread_atfork(), where there is a fork(). */
+int gm_os_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
 /*
  * A full barrier on every thread of the process; false: not to be had. After
  * that was true, it is 0 or a negative errno: somebody has taken it away.
@@ -104,12 +108,30 @@ uint32_t gm_os_process(void);
 bool gm_os_barrier_register(void);
 int gm_os_barrier_all_threads(void);
 
+/* What the system knows a file by: a descriptor; Windows: a handle. */
+typedef intptr_t gm_os_file;
+
+gm_os_file gm_os_file_of(int fd);
+
+/* Tells files from each other. */
+struct gm_file_id {
+	uint64_t dev;
+	uint64_t ino[2];
+	bool is_chr;		/* each mapping may be memory of its own, as of /dev/zero */
+};
+
+/* 0 or a negative errno, without gm_error. */
+int gm_os_file_identify(gm_os_file file, struct gm_file_id *out);
+
+/* @fd: that @file came of; negative: none. */
+void gm_os_file_close(gm_os_file file, int fd);
+
 /* Vectored transfer; off < 0: the descriptor's own position. EINTR retried.
  * Returns bytes or a negative errno, without gm_error.
  */
 struct iovec;
-int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off);
-int64_t gm_os_writev(int fd, const struct iovec *iov, int cnt, int64_t off);
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off);
+int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off);
 
 /* --- epoch.c: records that are not a thread's own --- */
 
@@ -145,6 +167,10 @@ static inline struct gm_region *gm_region_root(struct gm_region *r)
 }
 
 /* --- file.c --- */
+
+/* gm_file_new() of a file that may have no descriptor (negative). */
+int gm_file_make(gm_os_file file, int fd, struct gm_file **out);
+gm_os_file gm_file_os(const struct gm_file *f);
 
 /* Do shared mappings of both have the same memory, where offsets are equal? */
 bool gm_file_is_same_memory(const struct gm_file *a, const struct gm_file *b);
@@ -271,6 +297,13 @@ void gm_index_fill(const struct gm_index *x, uint32_t shift, uint64_t granules,
 /* The last of ranges [lo, hi] that starts at @addr or below; lo if none does. */
 uint32_t gm_index_search(const struct gm_index *x, uint32_t lo, uint32_t hi,
 			 uint64_t addr);
+
+/* --- io_fd.c: gm_source.read and gm_sink.write; @off advances, unless negative --- */
+
+int64_t gm_file_read_slices(gm_os_file file, int64_t *off, const struct gm_slice *slices,
+			    int count);
+int64_t gm_file_write_slices(gm_os_file file, int64_t *off, const struct gm_slice *slices,
+			     int count);
 
 /* --- map.c --- */
 

@@ -6,7 +6,6 @@
  * regions is one request to the file too.
  */
 #include <errno.h>
-#include <sys/uio.h>
 
 #include "internal.h"
 
@@ -49,10 +48,9 @@ static void mark_all(const struct gm_slice *slices, int count, uint64_t n)
 	}
 }
 
-static int64_t fd_read(struct gm_source *src, const struct gm_slice *slices,
-		       int count)
+int64_t gm_file_read_slices(gm_os_file file, int64_t *off, const struct gm_slice *slices,
+			    int count)
 {
-	struct gm_fd_source *s = (struct gm_fd_source *)src;
 	struct gm_guard guards[GM_IO_BATCH];
 	struct iovec iov[GM_IO_BATCH];
 	int64_t ret;
@@ -61,22 +59,21 @@ static int64_t fd_read(struct gm_source *src, const struct gm_slice *slices,
 	ret = begin_all(slices, count, GM_PERM_WRITE, guards, iov);
 	if (ret)
 		return ret;
-	ret = gm_os_readv(s->fd, iov, count, s->off);
+	ret = gm_os_readv(file, iov, count, *off);
 	/* A failed read may have come any distance. */
 	mark_all(slices, count, ret < 0 ? UINT64_MAX : (uint64_t)ret);
 	end_all(guards, count);
 	if (ret < 0)
 		return gm_error_set((int)ret, GM_ERR_IO,
-				    s->off < 0 ? 0 : (uint64_t)s->off, 0);
-	if (s->off >= 0)
-		s->off += ret;
+				    *off < 0 ? 0 : (uint64_t)*off, 0);
+	if (*off >= 0)
+		*off += ret;
 	return ret;
 }
 
-static int64_t fd_write(struct gm_sink *sink, const struct gm_slice *slices,
-			int count)
+int64_t gm_file_write_slices(gm_os_file file, int64_t *off, const struct gm_slice *slices,
+			     int count)
 {
-	struct gm_fd_sink *s = (struct gm_fd_sink *)sink;
 	struct gm_guard guards[GM_IO_BATCH];
 	struct iovec iov[GM_IO_BATCH];
 	int64_t ret;
@@ -85,14 +82,30 @@ static int64_t fd_write(struct gm_sink *sink, const struct gm_slice *slices,
 	ret = begin_all(slices, count, GM_PERM_READ, guards, iov);
 	if (ret)
 		return ret;
-	ret = gm_os_writev(s->fd, iov, count, s->off);
+	ret = gm_os_writev(file, iov, count, *off);
 	end_all(guards, count);
 	if (ret < 0)
 		return gm_error_set((int)ret, GM_ERR_IO,
-				    s->off < 0 ? 0 : (uint64_t)s->off, 0);
-	if (s->off >= 0)
-		s->off += ret;
+				    *off < 0 ? 0 : (uint64_t)*off, 0);
+	if (*off >= 0)
+		*off += ret;
 	return ret;
+}
+
+static int64_t fd_read(struct gm_source *src, const struct gm_slice *slices,
+		       int count)
+{
+	struct gm_fd_source *s = (struct gm_fd_source *)src;
+
+	return gm_file_read_slices(gm_os_file_of(s->fd), &s->off, slices, count);
+}
+
+static int64_t fd_write(struct gm_sink *sink, const struct gm_slice *slices,
+			int count)
+{
+	struct gm_fd_sink *s = (struct gm_fd_sink *)sink;
+
+	return gm_file_write_slices(gm_os_file_of(s->fd), &s->off, slices, count);
 }
 
 void gm_fd_source_init_at(struct gm_fd_source *s, int fd, int64_t off)

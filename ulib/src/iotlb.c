@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "aligned.h"
 #include "iotlb_private.h"
 
 int gm_iotlb_new(uint64_t capacity, struct gm_iotlb **out)
@@ -13,14 +14,14 @@ int gm_iotlb_new(uint64_t capacity, struct gm_iotlb **out)
 
 	if (!capacity || capacity > GM_IOTLB_CAPACITY_MAX)
 		return gm_error_set(-EINVAL, GM_ERR_SIZE, capacity, 0);
-	t = aligned_alloc(GM_CACHE_LINE, sizeof(*t));
+	t = gm_aligned_alloc(GM_CACHE_LINE, sizeof(*t));
 	if (!t)
 		return gm_error_memory(sizeof(*t));
 	*t = (struct gm_iotlb){ .capacity = capacity, .random = 1 };
 	if (!gm_tlb_front_init(&t->front, capacity) ||
 	    !gm_tlb_tree_init(&t->tree, capacity)) {
 		gm_tlb_front_exit(&t->front);
-		free(t);
+		gm_aligned_free(t);
 		return gm_error_memory(capacity *
 				       sizeof(struct gm_tlb_bucket));
 	}
@@ -36,7 +37,7 @@ void gm_iotlb_free(struct gm_iotlb *t)
 	gm_tlb_front_exit(&t->front);
 	gm_tlb_tree_exit(&t->tree);
 	pthread_mutex_destroy(&t->lock);
-	free(t);
+	gm_aligned_free(t);
 }
 
 int gm_tlb_range_error(uint64_t iova, uint64_t len)

@@ -15,11 +15,6 @@
 
 #include "internal.h"
 
-uint64_t gm_os_page_size(void)
-{
-	return (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 void *gm_os_alloc(uint64_t bytes)
 {
 	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -30,12 +25,6 @@ void *gm_os_alloc(uint64_t bytes)
 	/* Random access to many small pages costs more than what is in them. */
 	madvise(p, bytes, MADV_HUGEPAGE);
 	return p;
-}
-
-void gm_os_free(void *p, uint64_t bytes)
-{
-	if (p)
-		munmap(p, bytes);
 }
 
 int gm_os_random(void *p, size_t n)
@@ -55,11 +44,6 @@ unsigned int gm_os_cpu_count(void)
 	if (sched_getaffinity(0, sizeof(cpus), &cpus))
 		return 1;
 	return (unsigned int)CPU_COUNT(&cpus);
-}
-
-uint32_t gm_os_process(void)
-{
-	return (uint32_t)getpid();
 }
 
 const char *gm_os_strerror(int err)
@@ -105,8 +89,9 @@ int gm_os_barrier_all_threads(void)
 	return err;
 }
 
-int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off)
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
 {
+	int fd = (int)file;
 	ssize_t n;
 
 	do {
@@ -115,8 +100,9 @@ int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off)
 	return n < 0 ? -errno : n;
 }
 
-int64_t gm_os_writev(int fd, const struct iovec *iov, int cnt, int64_t off)
+int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
 {
+	int fd = (int)file;
 	ssize_t n;
 
 	do {

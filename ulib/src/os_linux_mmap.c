@@ -248,11 +248,6 @@ int gm_os_discard(const struct gm_mapping *m, uint64_t off, uint64_t len)
 	return gm_error_set(-errno, GM_ERR_IO, off, len);
 }
 
-int gm_os_lock(void *addr, uint64_t len)
-{
-	return mlock(addr, len) ? -errno : 0;
-}
-
 int gm_os_populate(void *addr, uint64_t len, bool write)
 {
 	int ret;

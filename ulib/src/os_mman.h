@@ -5,7 +5,9 @@
 #ifndef GM_OS_MMAN_H
 #define GM_OS_MMAN_H
 
+#ifndef _WIN32
 #include <sys/mman.h>
+#endif
 
 #ifndef MAP_TYPE
 #define MAP_TYPE (MAP_SHARED | MAP_PRIVATE)

@@ -13,23 +13,12 @@
 
 #include "os_posix.h"
 
-uint64_t gm_os_page_size(void)
-{
-	return (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 void *gm_os_alloc(uint64_t bytes)
 {
 	void *p;
 
 	return gm_posix_map_zeros(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, &p) ?
 		       NULL : p;
-}
-
-void gm_os_free(void *p, uint64_t bytes)
-{
-	if (p)
-		munmap(p, bytes);
 }
 
 int gm_os_random(void *p, size_t n)
@@ -50,11 +39,6 @@ int gm_os_random(void *p, size_t n)
 unsigned int gm_os_cpu_count(void)
 {
 	return 1;
-}
-
-uint32_t gm_os_process(void)
-{
-	return (uint32_t)getpid();
 }
 
 const char *gm_os_strerror(int err)
@@ -101,8 +85,9 @@ static int64_t each(int fd, const struct iovec *iov, int cnt, int64_t off, bool 
 	return n < 0 && !done ? -errno : done;
 }
 
-int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off)
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
 {
+	int fd = (int)file;
 	ssize_t n;
 
 	if (off >= 0)
@@ -113,8 +98,9 @@ int64_t gm_os_readv(int fd, const struct iovec *iov, int cnt, int64_t off)
 	return n < 0 ? -errno : n;
 }
 
-int64_t gm_os_writev(int fd, const struct iovec *iov, int cnt, int64_t off)
+int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
 {
+	int fd = (int)file;
 	ssize_t n;
 
 	if (off >= 0)

@@ -198,11 +198,6 @@ int gm_os_discard(const struct gm_mapping *m, uint64_t off, uint64_t len)
 	return gm_error_set(-EOPNOTSUPP, GM_ERR_SYSTEM, 0, 0);
 }
 
-int gm_os_lock(void *addr, uint64_t len)
-{
-	return mlock(addr, len) ? -errno : 0;
-}
-
 int gm_os_populate(void *addr, uint64_t len, bool write)
 {
 	(void)addr;

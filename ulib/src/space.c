@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "aligned.h"
 #include "internal.h"
 
 #define LINE 128
@@ -81,7 +82,7 @@ static void fork_child(void)
 
 static void set_up(void)
 {
-	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	gm_os_atfork(fork_prepare, fork_parent, fork_child);
 }
 
 static void space_add(struct space *s)
@@ -108,7 +109,7 @@ static void space_del(struct space *s)
 
 int gm_space_new(struct gm_map *m, struct gm_space **out)
 {
-	struct space *s = aligned_alloc(LINE, sizeof(*s));
+	struct space *s = gm_aligned_alloc(LINE, sizeof(*s));
 	struct space init = { .refs = 1 };
 
 	if (!s)
@@ -158,7 +159,7 @@ void gm_space_put(struct gm_space *space)
 	while (s->retired)
 		retired_free(retired_take(s));
 	gm_map_put(s->head.map);
-	free(s);
+	gm_aligned_free(s);
 }
 
 struct gm_map *gm_space_snapshot(const struct gm_space *s)

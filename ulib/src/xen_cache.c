@@ -56,7 +56,7 @@ static void fork_child(void)
 
 static void watch_forks(void)
 {
-	pthread_atfork(NULL, NULL, fork_child);
+	gm_os_atfork(NULL, NULL, fork_child);
 }
 
 int gm_xen_cache_new(uint32_t pages, struct gm_xen_cache **out)

@@ -7,8 +7,8 @@
  * a range is one request to the driver.
  */
 #include <errno.h>
-#include <sys/mman.h>
 
+#include "os_mman.h"
 #include "xen_private.h"
 
 /* What the guard of an access has in its first cookie; the second is a place, or an index. */
