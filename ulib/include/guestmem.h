@@ -19,6 +19,7 @@
 #include <guestmem/error.h>
 #include <guestmem/fault.h>
 #include <guestmem/file.h>
+#include <guestmem/handle.h>
 #include <guestmem/hold.h>
 #include <guestmem/io.h>
 #include <guestmem/iommu.h>

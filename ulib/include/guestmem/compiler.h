@@ -24,8 +24,12 @@
 #define GM_ALIGNOF(type) _Alignof(type)
 #endif
 
-/* Exported from the shared library; all else there is hidden. */
+/* Exported from the shared library; all else there is hidden. Windows: only static. */
+#ifdef _WIN32
+#define GM_API
+#else
 #define GM_API __attribute__((__visibility__("default")))
+#endif
 
 /*
  * GM_INLINE: inlined into its caller, and a symbol of the library too, so that

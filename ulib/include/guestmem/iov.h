@@ -12,7 +12,15 @@
 
 #include <guestmem/view.h>
 
+#ifndef _WIN32
 #include <sys/uio.h>
+#else
+/* What POSIX calls a piece of memory. */
+struct iovec {
+	void *iov_base;
+	size_t iov_len;
+};
+#endif
 
 GM_BEGIN_DECLS
 

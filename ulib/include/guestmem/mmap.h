@@ -11,6 +11,16 @@
 
 GM_BEGIN_DECLS
 
+#if defined(_WIN32) && !defined(PROT_READ)
+/* Windows has other words for these. */
+#define PROT_NONE 0
+#define PROT_READ 1
+#define PROT_WRITE 2
+#define MAP_SHARED 1
+#define MAP_PRIVATE 2
+#define MAP_FIXED 0x10
+#endif
+
 /* gm_mmap_opts.flags */
 #define GM_MMAP_READ_ONLY (1u << 0)	/* the device may not write (ROM) */
 #define GM_MMAP_MEMFD (1u << 1)		/* back it with a new sealed memfd */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * os_windows.c - Windows: pages, memory, files, transfers.
+ *
+ * FlushProcessWriteBuffers() would be the barrier on all threads. Wine has it as a stub,
+ * so that no test would show what it does: readers have barriers of their own.
+ */
+#include <errno.h>
+#include <io.h>
+#include <string.h>
+
+#include "os_windows.h"
+
+int gm_windows_error(void)
+{
+	static const struct {
+		DWORD code;
+		int err;
+	} errors[] = {
+		{ ERROR_INVALID_HANDLE, EBADF },
+		{ ERROR_INVALID_FUNCTION, EBADF },
+		{ ERROR_ACCESS_DENIED, EACCES },
+		{ ERROR_LOCK_VIOLATION, EACCES },
+		{ ERROR_SHARING_VIOLATION, EACCES },
+		{ ERROR_PRIVILEGE_NOT_HELD, EPERM },
+		{ ERROR_NOT_ENOUGH_MEMORY, ENOMEM },
+		{ ERROR_OUTOFMEMORY, ENOMEM },
+		{ ERROR_NOT_ENOUGH_QUOTA, ENOMEM },
+		{ ERROR_NO_SYSTEM_RESOURCES, ENOMEM },
+		{ ERROR_WORKING_SET_QUOTA, ENOMEM },
+		{ ERROR_COMMITMENT_LIMIT, ENOMEM },
+		/* No address space of that size, too. */
+		{ ERROR_INVALID_ADDRESS, ENOMEM },
+		{ ERROR_INVALID_PARAMETER, EINVAL },
+		{ ERROR_MAPPED_ALIGNMENT, EINVAL },
+		{ ERROR_FILE_INVALID, EINVAL },
+		{ ERROR_DISK_FULL, ENOSPC },
+		{ ERROR_HANDLE_DISK_FULL, ENOSPC },
+		{ ERROR_BROKEN_PIPE, EPIPE },
+		{ ERROR_NO_DATA, EPIPE },
+		{ ERROR_NOACCESS, EFAULT },
+	};
+	DWORD code = GetLastError();
+	size_t i;
+
+	for (i = 0; i < GM_ARRAY_SIZE(errors); i++)
+		if (errors[i].code == code)
+			return -errors[i].err;
+	return -EIO;
+}
+
+uint64_t gm_os_page_size(void)
+{
+	SYSTEM_INFO info;
+
+	GetSystemInfo(&info);
+	return info.dwPageSize;
+}
+
+unsigned int gm_os_cpu_count(void)
+{
+	SYSTEM_INFO info;
+
+	GetSystemInfo(&info);
+	return info.dwNumberOfProcessors;
+}
+
+void *gm_os_alloc(uint64_t bytes)
+{
+	return VirtualAlloc(NULL, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+void gm_os_free(void *p, uint64_t bytes)
+{
+	(void)bytes;
+	if (p)
+		VirtualFree(p, 0, MEM_RELEASE);
+}
+
+/* There is no fork(). */
+uint32_t gm_os_process(void)
+{
+	return GetCurrentProcessId();
+}
+
+int gm_os_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	(void)prepare;
+	(void)parent;
+	(void)child;
+	return 0;
+}
+
+const char *gm_os_strerror(int err)
+{
+	static __thread char text[64];
+
+	/* The C library has numbers for these, but no words. */
+	switch (err) {
+	case ECANCELED:
+		return "Operation canceled";
+	case EBADMSG:
+		return "Bad message";
+	case EMSGSIZE:
+		return "Message too long";
+	case ENODATA:
+		return "No data available";
+	case EOPNOTSUPP:
+		return "Operation not supported";
+	case EOVERFLOW:
+		return "Value too large for defined data type";
+	}
+	return strerror_s(text, sizeof(text), err) ? "unknown error" : text;
+}
+
+bool gm_os_barrier_register(void)
+{
+	return false;
+}
+
+int gm_os_barrier_all_threads(void)
+{
+	return -EOPNOTSUPP;
+}
+
+gm_os_file gm_os_file_of(int fd)
+{
+	/* The C library ends the process for a descriptor that can't be one. */
+	return fd < 0 ? (gm_os_file)INVALID_HANDLE_VALUE : _get_osfhandle(fd);
+}
+
+int gm_os_file_identify(gm_os_file file, struct gm_file_id *out)
+{
+	BY_HANDLE_FILE_INFORMATION info;
+
+	if (!GetFileInformationByHandle((HANDLE)file, &info))
+		return gm_windows_error();
+	*out = (struct gm_file_id){
+		.dev = info.dwVolumeSerialNumber,
+		.ino = { info.nFileIndexLow, info.nFileIndexHigh },
+	};
+	return 0;
+}
+
+void gm_os_file_close(gm_os_file file, int fd)
+{
+	/* The descriptor has the handle. */
+	if (fd < 0)
+		CloseHandle((HANDLE)file);
+	else
+		_close(fd);
+}
+
+/* One piece; 0: the end. */
+static int64_t transfer(HANDLE file, const struct iovec *iov, int64_t off, bool write)
+{
+	OVERLAPPED at = { .Offset = (DWORD)off, .OffsetHigh = (DWORD)(off >> 32) };
+	OVERLAPPED *where = off < 0 ? NULL : &at;
+	/* A multiple of any sector. */
+	DWORD len = (DWORD)gm_min(iov->iov_len, (size_t)1 << 30), done = 0;
+	BOOL ok;
+
+	ok = write ? WriteFile(file, iov->iov_base, len, &done, where) :
+		     ReadFile(file, iov->iov_base, len, &done, where);
+	if (ok)
+		return done;
+	/* Nobody has the other end of the pipe any more, or there is no more. */
+	if (!write && (GetLastError() == ERROR_HANDLE_EOF || GetLastError() == ERROR_BROKEN_PIPE))
+		return 0;
+	return gm_windows_error();
+}
+
+/* Piece by piece, until one is short. What was done before an error counts. */
+static int64_t each(gm_os_file file, const struct iovec *iov, int cnt, int64_t off, bool write)
+{
+	int64_t done = 0, n;
+	int i;
+
+	for (i = 0; i < cnt; i++) {
+		if (!iov[i].iov_len)
+			continue;
+		n = transfer((HANDLE)file, &iov[i], off < 0 ? off : off + done, write);
+		if (n < 0)
+			return done ? done : n;
+		done += n;
+		if ((uint64_t)n < iov[i].iov_len)
+			break;
+	}
+	return done;
+}
+
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
+{
+	return each(file, iov, cnt, off, false);
+}
+
+int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
+{
+	return each(file, iov, cnt, off, true);
+}
