@@ -4,6 +4,7 @@
 # run-test.sh NAME: run one test for prove; its output is TAP. Names are
 #
 #   <variant>/unit/test_x    program $GM_BUILD/<variant>/unit/test_x
+#   windows/unit/test_x      program $GM_BUILD/windows/unit/test_x.exe under Wine
 #   valgrind/unit/test_x     the gcc variant's program under valgrind
 #   fuzz/fuzz_x              fuzz target, a short fixed run
 #   abi/x, integration/x, posix/x  script $GM_SRC/selftests/abi/x, ...
@@ -90,6 +91,9 @@ valgrind/*)
 	;;
 fuzz/*)
 	fuzz
+	;;
+windows/unit/*)
+	program timeout 120 "$GM_SRC/selftests/windows/wine.sh" "$GM_BUILD/$name.exe"
 	;;
 */unit/*)
 	program fixed_layout timeout 120 "$GM_BUILD/$name"

@@ -7,9 +7,11 @@
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t n, size_t size);
 void *__real_aligned_alloc(size_t align, size_t size);
+void *__real__aligned_malloc(size_t size, size_t align);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_aligned_alloc(size_t align, size_t size);
+void *__wrap__aligned_malloc(size_t size, size_t align);
 
 static uint64_t countdown;	/* 0: none fails; atomic, as all here */
 static bool always;
@@ -58,7 +60,14 @@ void *__wrap_calloc(size_t n, size_t size)
 	return fails() ? NULL : __real_calloc(n, size);
 }
 
+#ifdef _WIN32
+void *__wrap__aligned_malloc(size_t size, size_t align)
+{
+	return fails() ? NULL : __real__aligned_malloc(size, align);
+}
+#else
 void *__wrap_aligned_alloc(size_t align, size_t size)
 {
 	return fails() ? NULL : __real_aligned_alloc(align, size);
 }
+#endif

@@ -7,6 +7,19 @@
 #ifndef SELFTESTS_UNIT_REFUSE_H
 #define SELFTESTS_UNIT_REFUSE_H
 
+#ifdef _WIN32
+
+#define __NR_membarrier 0
+
+static inline int refuse_syscall(unsigned int nr, unsigned int err)
+{
+	(void)nr;
+	(void)err;
+	return -1;
+}
+
+#else
+
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -54,5 +67,7 @@ static inline int refuse_ioctl(unsigned int cmd, unsigned int err)
 
 	return refuse_install(code, sizeof(code) / sizeof(code[0]));
 }
+
+#endif /* _WIN32 */
 
 #endif /* SELFTESTS_UNIT_REFUSE_H */

@@ -4,6 +4,7 @@
  * it was, and does no harm where it is undone all the same.
  */
 /* gm-test: not-linux */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <sys/mman.h>
 #include <guestmem.h>

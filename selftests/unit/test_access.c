@@ -3,6 +3,7 @@
  * test_access.c - reads and writes by guest address: over several regions, cut
  * short, refused; and what they mark.
  */
+/* gm-test: windows */
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -3,6 +3,7 @@
  * test_access_atomic.c - atomic loads and stores by guest address: one access,
  * or an error; never a torn one.
  */
+/* gm-test: windows */
 #include <string.h>
 #include <sys/mman.h>
 #include <guestmem/access.h>

@@ -4,6 +4,7 @@
  * and places, against the bytes as they are: whichever way an access takes
  * (table of direct granules, hint, call), it gives the same.
  */
+/* gm-test: windows */
 #include <errno.h>
 #include <string.h>
 #include <guestmem.h>

@@ -4,6 +4,7 @@
  * test_access_race.c - an aligned object in guest memory is never seen half
  * written, whatever the alignment of the local buffer.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>

@@ -2,6 +2,7 @@
 /*
  * addr.h: each check is made for the three kinds of address.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/addr.h>
 

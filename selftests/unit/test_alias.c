@@ -2,6 +2,7 @@
 /*
  * alias.h: the same memory with another bitmap.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem.h>
 #include "expect.h"

@@ -2,6 +2,7 @@
 /*
  * batch.h: marks that are put together, and lost by nobody.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/batch.h>
 #include <guestmem/slice_access.h>

@@ -3,6 +3,7 @@
  * bitmap.h: one thread's marks, tests, clears and takes. Threads:
  * test_bitmap_race.c; a caller's own tracker, and slices: test_bitmap_ops.c.
  */
+/* gm-test: windows */
 #include <unistd.h>
 #include "kselftest_harness.h"
 #include <guestmem/bitmap.h>

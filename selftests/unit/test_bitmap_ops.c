@@ -2,6 +2,7 @@
 /*
  * bitmap.h: a caller's own tracker, and bitmaps seen from an offset.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/slice_access.h>
 #include "expect.h"

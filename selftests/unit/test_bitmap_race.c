@@ -5,6 +5,7 @@
  * mark sees what was written before it. Both with the kernel's membarrier and
  * in a process to which it is refused.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include <sched.h>
 #include "kselftest_harness.h"

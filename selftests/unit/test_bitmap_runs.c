@@ -4,6 +4,7 @@
  * summaries, whose borders are at 64, 4,096 and 262,144 pages. A page is a byte
  * here. One thread; threads: test_dirty_race.c.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/bitmap.h>
 #include "expect.h"

@@ -3,6 +3,7 @@
  * copy.h: which bytes move, at each size and alignment of both sides. That they
  * move in one access, test_copy_race.c shows.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/copy.h>
 

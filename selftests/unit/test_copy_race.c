@@ -6,6 +6,7 @@
  * buffer. One side goes through the library, the other is plain atomics, as a
  * guest would do. The objects are all zeros or all ones: any mixture is a tear.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include "kselftest_harness.h"
 #include <guestmem/io.h>

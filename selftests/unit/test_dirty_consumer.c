@@ -2,6 +2,7 @@
 /*
  * dirty.h: consumers of one bitmap, one thread; threads: test_dirty_race.c.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/dirty.h>
 #include "expect.h"

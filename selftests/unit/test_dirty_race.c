@@ -6,6 +6,7 @@
  * not. Pages are spread so that they share words, words of the summary, or
  * neither.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include <sched.h>
 #include "kselftest_harness.h"

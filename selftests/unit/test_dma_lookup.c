@@ -5,6 +5,8 @@
  * all sizes, high up and far apart, compared with a plain search; and lookups
  * while sets come and go.
  */
+/* gm-test: windows */
+#include <inttypes.h>
 #include <pthread.h>
 #include <string.h>
 #include "kselftest_harness.h"
@@ -122,9 +124,9 @@ static void check(struct __test_metadata *_metadata, const struct layout *l,
 	int ret = gm_dma_address(l->d, gm_gpa(gpa), left, GM_PERM_RW, &got);
 
 	ASSERT_EQ(left ? 0 : -EFAULT, ret)
-		TH_LOG("at %#lx", gpa);
+		TH_LOG("at %#" PRIx64, gpa);
 	ASSERT_EQ(want, got)
-		TH_LOG("at %#lx", gpa);
+		TH_LOG("at %#" PRIx64, gpa);
 	/* One byte more is another segment, or none. */
 	if (left)
 		ASSERT_GT(0, gm_dma_address(l->d, gm_gpa(gpa), left + 1,

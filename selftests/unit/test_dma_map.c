@@ -3,6 +3,7 @@
  * test_dma_map.c - ranges that are mapped for a device, and sets of them: what
  * they hold, how they come and go, and how memory is handed over.
  */
+/* gm-test: windows */
 #include <string.h>
 #include "kselftest_harness.h"
 #include "dma_guest.h"

@@ -2,6 +2,7 @@
 /*
  * endian.h: values, and the bytes that they have in memory.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/endian.h>
 

@@ -5,6 +5,7 @@
  * short-lived ones, such that end in a section, forked ones, and such for which
  * there is no memory.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include <stdlib.h>
 #include "kselftest_harness.h"
@@ -13,6 +14,7 @@
 #include "expect.h"
 #include "no_memory.h"
 #include "refuse.h"
+#include "system.h"
 
 TEST(section_is_seen_by_its_own_thread)
 {
@@ -212,6 +214,7 @@ TEST(thousand_short_lived_threads)
 
 TEST(child_has_its_own_sections_only)
 {
+	FORKS();
 	struct actor reader;
 	pid_t pid;
 
@@ -238,6 +241,7 @@ TEST(child_has_its_own_sections_only)
 
 TEST(fork_in_a_section)
 {
+	FORKS();
 	uint64_t number;
 	pid_t pid;
 
@@ -276,6 +280,8 @@ static void *section_without_record(void *arg)
 
 TEST(no_memory_for_a_record)
 {
+	STARVES_THREADS();
+	FORKS();
 	struct actor reader;
 	uint64_t number;
 	pid_t pid;
@@ -316,6 +322,7 @@ TEST(no_memory_for_a_record)
 
 TEST(thread_without_a_record_that_ends_in_a_section_leaves_it)
 {
+	STARVES_THREADS();
 	pthread_t t;
 
 	no_memory_at_all(true);
@@ -331,6 +338,7 @@ TEST(thread_without_a_record_that_ends_in_a_section_leaves_it)
 /* Nobody would tell that the thread ends. */
 TEST(no_key_for_a_destructor)
 {
+	STARVES_THREADS();
 	struct actor reader, writer;
 	pthread_key_t key;
 

@@ -2,6 +2,7 @@
 /*
  * error.h: the record of a thread's last failure.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include "kselftest_harness.h"
 #include <guestmem/error.h>

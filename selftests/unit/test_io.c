@@ -3,6 +3,7 @@
  * io.h: sources and sinks that are memory or a caller's own. File descriptors:
  * test_io_fd.c.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/io.h>
 #include <guestmem/mmap.h>

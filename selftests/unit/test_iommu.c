@@ -4,6 +4,7 @@
  * test_iommu_access.c has all kinds of access, test_iommu_ask.c what is asked for,
  * test_iommu_race.c threads.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/epoch.h>
 #include "expect.h"

@@ -4,6 +4,7 @@
  * iommu.h: what is told in translate() is of use even if it does not stay in the
  * IOTLB; what is asked for at once is not asked for twice; resolving ahead.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include <sched.h>
 #include "kselftest_harness.h"

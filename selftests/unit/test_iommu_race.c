@@ -4,6 +4,7 @@
  * iommu.h with threads: misses of one page are one question; no access goes on
  * with a translation that was invalidated.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include <sched.h>
 #include <time.h>

@@ -3,6 +3,7 @@
  * iotlb.h: mappings, lookups, errors, counts. test_iotlb_model.c compares random
  * operations with a model, test_iotlb_race.c has threads.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/iotlb.h>
 #include "expect.h"

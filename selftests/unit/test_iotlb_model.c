@@ -4,6 +4,7 @@
  * simple model: with room for all mappings, what it answers is what the model
  * answers; when it is full, it knows less, and never anything else.
  */
+/* gm-test: windows */
 #include <inttypes.h>
 #include "kselftest_harness.h"
 #include "expect.h"

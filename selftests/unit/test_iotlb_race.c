@@ -4,6 +4,7 @@
  * iotlb.h with lookups while mappings change, are invalidated and evicted: what
  * a lookup gives was so at a moment while it ran.
  */
+/* gm-test: windows */
 #include <pthread.h>
 #include <sched.h>
 #include "kselftest_harness.h"

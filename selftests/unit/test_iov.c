@@ -3,6 +3,7 @@
  * test_iov.c - guest ranges as iovecs: exact, resumable anywhere, marked, and
  * what is refused.
  */
+/* gm-test: windows */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>

@@ -3,6 +3,7 @@
  * test_map.c - maps: made, with a region more or less, who holds what, and
  * questions about addresses.
  */
+/* gm-test: windows */
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>

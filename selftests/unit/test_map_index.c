@@ -3,6 +3,7 @@
  * test_map_index.c - a map finds exactly what a search through all its regions
  * finds, however the regions lie.
  */
+/* gm-test: windows */
 #include <stdlib.h>
 #include <string.h>
 #include <guestmem/map.h>

@@ -2,6 +2,7 @@
 /*
  * object.h: objects as bytes, bytes as objects.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/object.h>
 #include "expect.h"

@@ -2,6 +2,7 @@
 /*
  * perm.h: each pair of rights.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/perm.h>
 

@@ -4,6 +4,7 @@
  * reader.h: one device, whatever is behind its reader; views that follow the
  * space; and readers that are idle, for ever if need be, and keep nothing.
  */
+/* gm-test: windows */
 #include <stdlib.h>
 #include "kselftest_harness.h"
 #include <guestmem/access.h>
@@ -11,6 +12,7 @@
 #include "actor.h"
 #include "expect.h"
 #include "refuse.h"
+#include "system.h"
 #include "vma.h"
 
 #define SIZE UINT64_C(0x10000)
@@ -320,6 +322,7 @@ TEST_F(reader, handed_over_memory_waits_for_a_reader_inside)
 
 TEST_F(reader, child_goes_on_with_readers_of_threads_it_does_not_have)
 {
+	FORKS();
 	struct actor reader;
 	pid_t pid;
 
@@ -370,6 +373,7 @@ static void *reader_on_the_stack(void *arg)
 /* A stack that its thread is not on any more is given to others in the child. */
 TEST_F(reader, child_forgets_readers_of_threads_it_does_not_have)
 {
+	FORKS();
 	struct actor a[2];
 	pthread_t t[4];
 	pid_t pid;
@@ -404,6 +408,7 @@ TEST_F(reader, child_forgets_readers_of_threads_it_does_not_have)
 /* A reader that the child uses is waited for there. */
 TEST_F(reader, child_waits_for_readers_that_it_uses)
 {
+	FORKS();
 	struct removal removal = { self->s, GM_RELEASE_LATER };
 	struct actor writer;
 	pid_t pid;
@@ -444,6 +449,7 @@ TEST_F(reader, child_waits_for_readers_that_it_uses)
 
 TEST_F(reader, fork_inside)
 {
+	FORKS();
 	struct gm_view *v = gm_reader_begin(&self->r);
 	uint32_t x;
 	pid_t pid;

@@ -4,6 +4,7 @@
  * Readers that look through an IOMMU: the same device by IOVA, over memory that
  * changes; and invalidations that wait for it.
  */
+/* gm-test: windows */
 #include <errno.h>
 #include <stdlib.h>
 #include "kselftest_harness.h"

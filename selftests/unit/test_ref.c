@@ -2,6 +2,7 @@
 /*
  * ref.h: references to an object, arrays of objects, pointers to an object.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/mmap.h>
 #include <guestmem/ref.h>

@@ -3,6 +3,7 @@
  * test_region.c - arithmetic and properties of a region, and byte access at an
  * offset of it; with a host address and on demand.
  */
+/* gm-test: windows */
 #include <string.h>
 #include <guestmem/region.h>
 #include <guestmem/mmap.h>

@@ -3,6 +3,7 @@
  * test_region_own.c - making regions of a caller's own kind: what is refused,
  * the end of the address space, who holds what, and backends that misbehave.
  */
+/* gm-test: windows */
 #include <string.h>
 #include <guestmem/region.h>
 #include "kselftest_harness.h"

@@ -5,6 +5,7 @@
  * meanwhile, so how deep that goes is the device's to say; and what went wrong inside is
  * not told of what went well outside.
  */
+/* gm-test: windows */
 #include <errno.h>
 #include <guestmem/access.h>
 #include "kselftest_harness.h"

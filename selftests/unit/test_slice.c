@@ -3,6 +3,7 @@
  * slice.h: making and narrowing slices, bounds, guards. Access through them:
  * test_slice_access.c, test_slice_copy.c; on demand: test_slice_ondemand.c.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/mmap.h>
 #include <guestmem/ref.h>

@@ -2,6 +2,7 @@
 /*
  * slice_access.h: reads and writes, atomic loads and stores, of direct memory.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/mmap.h>
 #include <guestmem/slice_access.h>

@@ -2,6 +2,7 @@
 /*
  * slice_access.h: elements in and out, and from slice to slice.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/mmap.h>
 #include <guestmem/slice_access.h>

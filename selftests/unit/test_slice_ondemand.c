@@ -3,6 +3,7 @@
  * slice.h, ref.h, io.h on memory that has no host address: each access asks the
  * region for exactly what it needs and gives it back, also when it fails.
  */
+/* gm-test: windows */
 #include "kselftest_harness.h"
 #include <guestmem/ref.h>
 #include <guestmem/access.h>

@@ -4,6 +4,7 @@
  * space.h: a map that is replaced under sections, snapshots that outlive it, one
  * writer at a time; and when exactly memory goes.
  */
+/* gm-test: windows */
 #include <stdlib.h>
 #include "kselftest_harness.h"
 #include <guestmem/access.h>
@@ -13,6 +14,7 @@
 #include "expect.h"
 #include "no_memory.h"
 #include "refuse.h"
+#include "system.h"
 #include "vma.h"
 
 #define SIZE UINT64_C(0x10000)
@@ -248,6 +250,7 @@ TEST_F(space, errors_change_nothing)
 /* Each allocation fails once; then nothing has changed, and the lock is let go. */
 TEST_F(space, no_memory_changes_nothing)
 {
+	STARVES_THREADS();
 	struct gm_region *r, *out = (void *)1;
 	struct gm_space *s = (void *)1;
 	uint64_t nth;
@@ -333,7 +336,7 @@ TEST_F(space, writer_waits_for_its_readers_and_no_longer)
 	ACTOR_JOIN(&reader);
 }
 
-static void *locking(void *arg)
+static void *lock_now(void *arg)
 {
 	struct actor *a = arg;
 
@@ -351,7 +354,7 @@ TEST_F(space, one_writer_at_a_time)
 	struct actor other;
 
 	ASSERT_OK(gm_space_lock(self->s));
-	ACTOR_START(&other, locking, self->s);
+	ACTOR_START(&other, lock_now, self->s);
 	wait_step(&other.done, 1);
 	sleep_ms(20);
 	EXPECT_EQ(1, get_step(&other.done));
@@ -368,7 +371,7 @@ TEST_F(space, canceled_while_it_waits_for_the_lock)
 	struct actor other;
 
 	ASSERT_OK(gm_space_lock(self->s));
-	ACTOR_START(&other, locking, self->s);
+	ACTOR_START(&other, lock_now, self->s);
 	wait_step(&other.done, 1);
 	sleep_ms(20);
 	ASSERT_EQ(0, pthread_cancel(other.thread));
@@ -418,6 +421,7 @@ static void *lock_and_stay(void *arg)
 /* The child has neither the other thread's lock nor its section. */
 TEST_F(space, child_is_its_own_writer)
 {
+	FORKS();
 	struct actor other;
 	pid_t pid;
 
@@ -440,6 +444,7 @@ TEST_F(space, child_is_its_own_writer)
 
 TEST_F(space, fork_with_the_lock)
 {
+	FORKS();
 	pid_t pid;
 
 	ASSERT_OK(gm_space_lock(self->s));

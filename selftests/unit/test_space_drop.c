@@ -4,6 +4,7 @@
  * space.h: old maps are dropped by one thread at a time; by whom, and who waits
  * for it. Release functions of regions run meanwhile, and may be slow.
  */
+/* gm-test: windows */
 #include <stdlib.h>
 #include "kselftest_harness.h"
 #include <guestmem/reader.h>
@@ -11,6 +12,7 @@
 #include "expect.h"
 #include "own_region.h"
 #include "scale.h"
+#include "system.h"
 
 #define SIZE UINT64_C(0x1000)
 #define HIGH UINT64_C(0x100000)
@@ -150,6 +152,7 @@ TEST_F(drop, others_do_not_wait_for_who_drops)
 /* The one that drops is not in the child. */
 TEST_F(drop, child_drops_by_itself)
 {
+	FORKS();
 	struct actor dropper;
 	pid_t pid;
 

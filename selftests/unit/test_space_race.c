@@ -6,6 +6,7 @@
  * that still looks sees what it must not, is a data race for the thread
  * sanitizer, or gets a signal. Both with the kernel's membarrier and without.
  */
+/* gm-test: windows */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
@@ -17,6 +18,7 @@
 #include "expect.h"
 #include "refuse.h"
 #include "scale.h"
+#include "system.h"
 
 #define SIZE UINT64_C(0x1000)
 #define LOW UINT64_C(0)
@@ -274,6 +276,9 @@ static void meet(uint64_t *mine, const uint64_t *other, uint64_t step)
 /* The duellists are not on one CPU, where nothing is at once. */
 static void stay_on_cpu(int which)
 {
+#ifdef _WIN32
+	(void)which;
+#else
 	cpu_set_t all, one;
 
 	if (sched_getaffinity(0, sizeof(all), &all) || CPU_COUNT(&all) < 2)
@@ -283,6 +288,7 @@ static void stay_on_cpu(int which)
 		if (CPU_ISSET(cpu, &all) && !which--)
 			CPU_SET(cpu, &one);
 	sched_setaffinity(0, sizeof(one), &one);
+#endif
 }
 
 static void delay(uint64_t n)
@@ -470,6 +476,7 @@ static void *fork_often(void *arg)
 
 TEST(fork_while_others_work)
 {
+	FORKS();
 	static void *(*const fns[])(void *) = {
 		read_in_sections, read_by_reader, fork_often,
 	};

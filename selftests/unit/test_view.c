@@ -3,6 +3,7 @@
  * test_view.c - what a device holds: checks with rights, slices, the walk over
  * a range, the callback form, and views of maps that others have replaced.
  */
+/* gm-test: windows */
 #include <string.h>
 #include <sys/mman.h>
 #include <guestmem/access.h>

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* posix.c - what tests use of POSIX, and of unit/vma.h, as far as they run on Windows. */
+
+#include <fcntl.h>
+#include <io.h>
+#include <windows.h>
+#include <guestmem/iov.h>
+#include <sys/mman.h>
+#include "../unit/vma.h"
+
+void *mmap(void *addr, size_t len, int prot, int flags, int fd, int64_t off)
+{
+	void *p;
+
+	(void)prot;
+	if (addr || !(flags & MAP_ANONYMOUS) || fd != -1 || off)
+		return MAP_FAILED;
+	p = VirtualAlloc(NULL, len, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+	return p ? p : MAP_FAILED;
+}
+
+int munmap(void *addr, size_t len)
+{
+	(void)len;
+	return VirtualFree(addr, 0, MEM_RELEASE) ? 0 : -1;
+}
+
+int pipe(int fd[2]);
+int64_t readv(int fd, const struct iovec *iov, int count);
+
+int pipe(int fd[2])
+{
+	return _pipe(fd, 65536, _O_BINARY);
+}
+
+int64_t readv(int fd, const struct iovec *iov, int count)
+{
+	int64_t done = 0;
+	int i, n;
+
+	for (i = 0; i < count; i++) {
+		n = _read(fd, iov[i].iov_base, (unsigned int)iov[i].iov_len);
+		if (n < 0)
+			return done ? done : n;
+		done += n;
+		if ((size_t)n < iov[i].iov_len)
+			break;
+	}
+	return done;
+}
+
+/* Is all of it in state @state? */
+static bool is_all(const void *addr, size_t len, DWORD state)
+{
+	const uint8_t *p = addr, *end = p + len;
+	MEMORY_BASIC_INFORMATION info;
+
+	for (; p < end; p = (const uint8_t *)info.BaseAddress + info.RegionSize)
+		if (!VirtualQuery(p, &info, sizeof(info)) || info.State != state)
+			return false;
+	return true;
+}
+
+bool vma_is_mapped(const void *addr, size_t len)
+{
+	return is_all(addr, len, MEM_COMMIT);
+}
+
+bool vma_is_unmapped(const void *addr, size_t len)
+{
+	return is_all(addr, len, MEM_FREE);
+}
+
+/* Handles, which are what is open here. */
+int open_fds(void)
+{
+	DWORD n = 0;
+
+	GetProcessHandleCount(GetCurrentProcess(), &n);
+	return (int)n;
+}
