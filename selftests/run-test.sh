@@ -7,7 +7,7 @@
 #   windows/unit/test_x      program $GM_BUILD/windows/unit/test_x.exe under Wine
 #   valgrind/unit/test_x     the gcc variant's program under valgrind
 #   fuzz/fuzz_x              fuzz target, a short fixed run
-#   abi/x, integration/x, posix/x  script $GM_SRC/selftests/abi/x, ...
+#   abi/x, integration/x, posix/x, windows/x  script $GM_SRC/selftests/abi/x, ...
 #   kmod/<kernel>/<boot>     the module's tests in a virtual machine
 #   platforms/<machine>      the unit tests on another architecture
 #   platforms/<machine>/kmod the module's tests there

@@ -3,7 +3,7 @@
  * absent.c - what is Linux's alone, on other systems: EOPNOTSUPP.
  *
  * All functions are there, so that a program needs no conditions to be built. The
- * list is in Documentation/platforms.rst; a test compares both. What nobody can have
+ * table is in Documentation/platforms.rst; tests compare both. What nobody can have
  * made is never passed to the others.
  */
 #include <errno.h>
