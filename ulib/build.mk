@@ -105,8 +105,8 @@ objects = $(patsubst $(srctree)/%.c,$(B)/%.o,$(sort $(wildcard $(srctree)/$(1)/$
 # Sources that are for one system alone, or not for all; OS= says for which to build.
 # What is not for the others is EOPNOTSUPP there: absent.c.
 SNAPSHOTS := snapshot snapshot_load snapshot_save
-OS_SOURCES_linux := os_unix os_linux os_linux_mmap os_linux_xen kmod kmod_device kmod_region \
-	kvm fault snapshot_lazy vhost_log $(SNAPSHOTS)
+OS_SOURCES_linux := os_unix os_linux os_linux_mmap os_linux_xen kmod kmod_device kmod_driver \
+	kmod_region kvm fault snapshot_lazy vhost_log $(SNAPSHOTS)
 OS_SOURCES_posix := os_unix os_posix os_posix_mmap absent $(SNAPSHOTS)
 OS_SOURCES_windows := os_windows os_windows_mmap io_handle absent absent_snapshot
 OS_SOURCES := $(sort $(OS_SOURCES_linux) $(OS_SOURCES_posix) $(OS_SOURCES_windows))

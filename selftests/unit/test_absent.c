@@ -58,6 +58,8 @@ TEST_F(absent, module)
 
 TEST_F(absent, devices_of_the_module)
 {
+	struct gm_kmod_bar bar = { .len = 7 };
+	struct gm_kmod_device_info info;
 	struct gm_kmod_device *d = NOTHING;
 	struct gm_dma_map *map = NOTHING;
 	struct gm_dma *dma = NOTHING;
@@ -69,6 +71,11 @@ TEST_F(absent, devices_of_the_module)
 	EXPECT_EQ(NULL, gm_kmod_device_get(d));
 	EXPECT_STREQ("", gm_kmod_device_name(d));
 	EXPECT_ABSENT(gm_kmod_device_check(d));
+	EXPECT_ABSENT(gm_kmod_device_query(d, &info));
+	EXPECT_ABSENT(gm_kmod_bar_map(d, 0, &bar));
+	EXPECT_EQ(7, bar.len);
+	gm_kmod_bar_unmap(&bar);
+	EXPECT_ABSENT(gm_kmod_device_interrupts(d, NULL, 0));
 	EXPECT_ABSENT(gm_kmod_map_new(d, self->r, gm_roff(0), 1, GM_PERM_READ, &map));
 	EXPECT_EQ(0, gm_kmod_map_properties(NULL));
 	EXPECT_ABSENT(gm_dma_new_kmod(d, self->m, GM_PERM_READ, 0, &dma));

@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include <guestmem/fault.h>
-#include <guestmem/kmod.h>
+#include <guestmem/kmod_driver.h>
 #include <guestmem/kvm.h>
 #include <guestmem/snapshot.h>
 #include <guestmem/vhost_log.h>
@@ -128,6 +128,34 @@ const char *gm_kmod_device_name(const struct gm_kmod_device *d)
 int gm_kmod_device_check(const struct gm_kmod_device *d)
 {
 	(void)d;
+	return absent();
+}
+
+int gm_kmod_device_query(const struct gm_kmod_device *d, struct gm_kmod_device_info *out)
+{
+	(void)d;
+	(void)out;
+	return absent();
+}
+
+int gm_kmod_bar_map(struct gm_kmod_device *d, unsigned int bar, struct gm_kmod_bar *out)
+{
+	(void)d;
+	(void)bar;
+	(void)out;
+	return absent();
+}
+
+void gm_kmod_bar_unmap(struct gm_kmod_bar *b)
+{
+	(void)b;
+}
+
+int gm_kmod_device_interrupts(struct gm_kmod_device *d, const int *eventfds, uint32_t count)
+{
+	(void)d;
+	(void)eventfds;
+	(void)count;
 	return absent();
 }
 
