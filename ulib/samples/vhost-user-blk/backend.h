@@ -7,7 +7,7 @@
 
 #include "blk.h"
 #include "dirty.h"
-#include "inflight.h"
+#include "inflight_area.h"
 #include "memory.h"
 #include "vhost_user.h"
 

@@ -11,10 +11,10 @@
 
 #include <linux/virtio_blk.h>
 
+#include "../virtio/virtqueue.h"
 #include "disk.h"
 #include "stats.h"
 #include "viommu.h"
-#include "virtqueue.h"
 
 /* What configuration space tells the driver of its limits. */
 #define BLK_SEG_MAX		126u	/* a queue of 128: with header and status */

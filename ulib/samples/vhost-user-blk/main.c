@@ -11,8 +11,9 @@
  *   memory.c      guest memory: from descriptors to a map of regions
  *   viommu.c      an IOMMU between the device and memory
  *   dirty.c       what was written, for a guest that moves elsewhere
- *   inflight.c    what is under way, for who comes after us
- *   virtqueue.c   rings and descriptor chains: slices, loads and stores
+ *   inflight_area.c   memory for what is under way, for who comes after us
+ *   ../virtio/inflight.c    what is noted there
+ *   ../virtio/virtqueue.c   rings and descriptor chains: slices, loads and stores
  *   blk.c         requests: ranges to iovecs, data without a copy; blk_config.c
  *   blk_run.c     which request is next
  *   disk.c        the image and its two engines; disk_uring.c

@@ -49,7 +49,7 @@ struct chain {
  * @notified: @used_idx when the driver was last notified
  * @notified_valid: is @notified known?
  * @kicks: was the driver asked to kick?
- * @inflight: notes which requests are under way
+ * @inflight: notes which requests are under way, if it was given an area
  * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
  * @indirect: VIRTIO_RING_F_INDIRECT_DESC was negotiated
  */
@@ -95,7 +95,7 @@ void virtq_unmap(struct virtq *vq);
 
 /*
  * Go on where another device has stopped; or, if the inflight area tells more of
- * what another has left, from there.
+ * what another has left, from there. Without an area (@f is NULL) nothing is noted.
  *
  * Return: requests to be done again, which virtq_peek() gives first; a slice's
  * error; an error of inflight_start().

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * inflight.c - the area of the vhost-user specification for split rings.
+ * inflight.c - the area of the vhost-user specification for split rings: what is noted
+ * in a queue's part of it.
  *
  * A kill can come between any two stores. Their order makes that each request is
  * either still noted or already the driver's:
@@ -15,17 +16,12 @@
  * Whoever comes after us sees all stores before the kill and none after it: so
  * it is the compiler's order that counts here, and release keeps it.
  */
-#define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "inflight.h"
-#include "log.h"
-#include "virtqueue.h"
+#include "reason.h"
 
 /* As the specification lays them out, in the byte order of the host. */
 struct part_header {
@@ -57,115 +53,9 @@ static uint64_t part_size(uint16_t num)
 	return desc_at(num);
 }
 
-static uint64_t part_stride(uint16_t num)
+uint64_t inflight_stride(uint16_t num)
 {
 	return (part_size(num) + PART_ALIGN - 1) & ~(uint64_t)(PART_ALIGN - 1);
-}
-
-void inflight_init(struct inflight *f)
-{
-	memset(f, 0, sizeof(*f));
-}
-
-void inflight_exit(struct inflight *f)
-{
-	gm_region_put(f->region);
-	inflight_init(f);
-}
-
-static int check_counts(const struct vu_inflight *wire)
-{
-	if (!wire->queues || !wire->num || wire->num > VIRTQ_MAX)
-		return because(-EINVAL, "an inflight area for %u queues of %u entries",
-			       wire->queues, wire->num);
-	return 0;
-}
-
-int inflight_new(struct inflight *f, struct vu_inflight *wire)
-{
-	int err, fd, ours;
-
-	err = check_counts(wire);
-	if (err)
-		return err;
-	wire->offset = 0;
-	wire->size = wire->queues * part_stride(wire->num);
-	fd = memfd_create("inflight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0)
-		return because(-errno, "memfd: %s", strerror(errno));
-	ours = -1;
-	if (!ftruncate(fd, (off_t)wire->size) &&
-	    !fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
-		ours = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (ours < 0)
-		err = because(-errno, "memfd: %s", strerror(errno));
-	else
-		err = inflight_set(f, wire, &ours);
-	if (!err)
-		return fd;
-	close(fd);
-	if (ours >= 0)
-		close(ours);
-	return err;
-}
-
-/* Map the area, with what is before it on its first page. */
-static int map_area(const struct vu_inflight *wire, uint64_t skip, struct gm_file *file,
-		    struct gm_region **out)
-{
-	struct gm_mmap_opts opts = {
-		.sz = sizeof(opts),
-		.flags = GM_MMAP_NO_DUMP | GM_MMAP_NO_FORK,
-		.file = file,
-		.file_off = wire->offset - skip,
-	};
-	int err = gm_region_new_mmap(gm_gpa(0), wire->size + skip, &opts, out);
-
-	if (err)
-		return because_gm(err, "inflight area");
-	err = gm_region_watch(*out);
-	if (!err)
-		return 0;
-	gm_region_put(*out);
-	return because_gm(err, "inflight area");
-}
-
-int inflight_set(struct inflight *f, const struct vu_inflight *wire, int *fd)
-{
-	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
-	uint64_t skip = wire->offset & (page - 1);
-	struct gm_region *region;
-	struct gm_file *file;
-	int err;
-
-	err = check_counts(wire);
-	if (err)
-		return err;
-	if (wire->size < wire->queues * part_stride(wire->num) || wire->size > UINT64_MAX - skip ||
-	    skip % sizeof(uint64_t))
-		return because(-EINVAL, "an inflight area of %#llx bytes at %#llx",
-			       (unsigned long long)wire->size, (unsigned long long)wire->offset);
-	err = gm_file_new(*fd, &file);
-	if (err)
-		return because_gm(err, "inflight area");
-	*fd = -1;
-	err = map_area(wire, skip, file, &region);
-	gm_file_put(file);
-	if (err)
-		return err;
-	inflight_exit(f);
-	f->region = region;
-	f->start = skip;
-	f->queues = wire->queues;
-	f->num = wire->num;
-	return 0;
-}
-
-int inflight_fault(const struct inflight *f)
-{
-	if (f->region && gm_region_fault(f->region))
-		return because(-EIO, "the inflight area was taken away");
-	return 0;
 }
 
 static int set_flag(struct inflight_queue *q, uint16_t head, uint8_t value)
@@ -274,12 +164,12 @@ int inflight_start(struct inflight_queue *q, const struct inflight *f, unsigned 
 	int err;
 
 	inflight_stop(q);
-	if (!f->region || index >= f->queues)
+	if (!f || !f->region || index >= f->queues)
 		return 0;
 	if (num > f->num)
 		return because(-EINVAL, "a ring of %u entries, an inflight area for %u", num,
 			       f->num);
-	err = gm_region_slice(f->region, gm_roff(f->start + index * part_stride(f->num)),
+	err = gm_region_slice(f->region, gm_roff(f->start + index * inflight_stride(f->num)),
 			      part_size(f->num), &q->part);
 	if (!err)
 		err = gm_slice_read(q->part, 0, &h, sizeof(h));

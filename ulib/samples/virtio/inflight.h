@@ -19,8 +19,6 @@
 
 #include <guestmem.h>
 
-#include "vhost_user.h"
-
 /**
  * struct inflight - the area
  * @region: where it is mapped; NULL: there is none
@@ -59,30 +57,13 @@ struct inflight_queue {
 	uint16_t left_next;
 };
 
-void inflight_init(struct inflight *f);
-void inflight_exit(struct inflight *f);
-
-/*
- * Make an area for so many queues and entries, use it, and describe it in @wire.
- *
- * Return: a descriptor of it, for the front-end; a negative errno with because().
- */
-int inflight_new(struct inflight *f, struct vu_inflight *wire);
-
-/*
- * Use the area that the front-end has. The descriptor is taken (set to -1) if it
- * is kept. No queue may be using the one that there was.
- *
- * Return: 0; a negative errno with because(), and the old one stays.
- */
-int inflight_set(struct inflight *f, const struct vu_inflight *wire, int *fd);
-
-/* Was it taken away under us? Return: 0; -EIO. */
-int inflight_fault(const struct inflight *f);
+/* Bytes from one queue's part to the next, if each has @num entries. */
+uint64_t inflight_stride(uint16_t num);
 
 /*
  * Begin to note a queue's requests.
  *
+ * @f: the area; NULL: there is none
  * @num: its entries
  * @used_idx: what its used ring says
  *

@@ -12,7 +12,7 @@
 #include <errno.h>
 #include <linux/virtio_ring.h>
 
-#include "log.h"
+#include "reason.h"
 #include "virtqueue.h"
 
 /* As the specification lays them out. */
