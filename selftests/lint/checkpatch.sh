@@ -63,7 +63,7 @@ mkdir -p "$dir/include"
 shopt -s nullglob
 found=$(
 	check $user ulib/include/*.h ulib/include/guestmem/*.h ulib/src/*.[ch] \
-		ulib/bench/*.[ch] ulib/samples/*/*.[ch]
+		ulib/bench/*.[ch] ulib/samples/*/*.[ch] ulib/samples/*/*/*.[ch]
 	check $user,$tests selftests/kmod/*.[ch] \
 		selftests/kmod/kunit-user/*/*.h
 	check $uapi include/uapi/linux/*.h

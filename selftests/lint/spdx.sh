@@ -17,7 +17,7 @@ bad=$(for f in $files; do
 	*)			licence='Apache-2.0 OR BSD-3-Clause' ;;
 	esac
 	case $f in
-	*.[ch]) lines=1 before='^/\* ' after=' \*/$' ;;
+	*.[chS] | *.lds) lines=1 before='^/\* ' after=' \*/$' ;;
 	*)	lines=3 before='' after='\( -->\)\?$' ;;
 	esac
 	head -n $lines "$f" |
