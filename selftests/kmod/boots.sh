@@ -9,6 +9,10 @@
 #   VM_MODULES     modules that the guest loads first, with all that they
 #                  depend on; the debug kernel has them built in
 #   VM_MEMORY      how much
+#   boot_module    parameters of the module
+#   boot_nvme      MiB of an NVMe controller's disk, which is bound to the module
+#                  instead of an edu device; 0: none
+#   boot_nvme_options  of that controller
 #   boot_disk      MiB of a virtio block device with the serial "scratch"; 0:
 #                  none
 #   boot_seconds   how long a program may take; a limit, not an expectation
@@ -20,6 +24,9 @@ boot_set()
 
 	boot_qemu=()
 	boot_disk=0
+	boot_module=
+	boot_nvme=0
+	boot_nvme_options=
 	boot_seconds=300
 	VM_MEMORY=1G
 	VM_MODULES=
@@ -58,6 +65,17 @@ boot_set()
 		VM_MODULES="virtio_pci virtio_blk vfio_pci vfio_iommu_type1"
 		VM_MODULES+=" kvm_amd vhost_net tun vgem vivid"
 		[ "$1" = users ] || { VM_MEMORY=2G; boot_seconds=300; }
+		;;
+	nvme)
+		# Commands of more than a list of one page can be tried.
+		boot_qemu=("${iommu[@]}")
+		boot_nvme=64
+		boot_nvme_options=,mdts=10
+		VM_APPEND+=" intel_iommu=on iommu.strict=1"
+		;;
+	nvme-noiommu)
+		boot_nvme=64
+		boot_module=allow_unsafe_noiommu=Y
 		;;
 	*)
 		echo "no boot $1" >&2

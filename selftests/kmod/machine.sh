@@ -11,7 +11,7 @@
 #
 # A program's second line says for which machine it is:
 #
-#   gm-kmod: [kernel=debug] boot=BOOT [m32] [lib]
+#   gm-kmod: [kernel=debug] boot=BOOT... [m32] [lib]
 #
 # kernel=debug: only on the debug kernel, in its boot "faults"; m32: also as a
 # 32-bit program, called m32/NAME; lib: it uses the library. KMOD_TESTS="NAME..."
@@ -99,6 +99,7 @@ machine_run()
 	{
 		echo "PROGRAMS='$*'"
 		echo "SECONDS_EACH=$boot_seconds"
+		echo "MODULE_PARAMETERS='$boot_module'"
 	} > params
 	files=("$PWD/params:params"
 		"$built/guestmem.ko:guestmem.ko")
@@ -114,6 +115,11 @@ machine_run()
 		truncate -s "${boot_disk}M" scratch.img
 		boot_qemu+=(-drive "file=scratch.img,format=raw,if=none,id=scratch"
 			-device "virtio-blk-pci,drive=scratch,serial=scratch,$modern")
+	fi
+	if [ "$boot_nvme" != 0 ]; then
+		truncate -s "${boot_nvme}M" nvme.img
+		boot_qemu+=(-drive "file=nvme.img,format=raw,if=none,id=nvme"
+			-device "nvme,drive=nvme,serial=gm$boot_nvme_options")
 	fi
 
 	vm_prepare kmod.sh "${files[@]}"

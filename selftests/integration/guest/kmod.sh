@@ -1,8 +1,9 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# Runs the programs of /tests with the module loaded and an edu device bound to
-# it, unloads the module, and reports. See selftests/kmod/machine.sh for the report.
+# Runs the programs of /tests with the module loaded and a device bound to it
+# (edu, or an NVMe controller), unloads the module, and reports. See
+# selftests/kmod/machine.sh for the report.
 
 . /lib.sh
 
@@ -13,11 +14,13 @@ fail()
 }
 
 # The first one is bound; the others are for the tests.
-bind_edu()
+bind_device()
 {
 	for device in /sys/bus/pci/devices/*; do
-		[ "$(cat "$device/vendor"):$(cat "$device/device")" = \
-			0x1234:0x11e8 ] || continue
+		case $(cat "$device/vendor"):$(cat "$device/device") in
+		0x1234:0x11e8|0x1b36:0x0010) ;;
+		*) continue ;;
+		esac
 		bound=${device##*/}
 		# A debug kernel's ACPI needs a second to enable it at each open.
 		[ ! -e $kmemleak ] || echo 1 > "$device/enable"
@@ -38,8 +41,9 @@ setup()
 		echo scan >&5
 		echo clear >&5
 	fi
-	insmod /guestmem.ko || fail "the module does not load"
-	bind_edu
+	# shellcheck disable=SC2086 # a list of parameters
+	insmod /guestmem.ko ${MODULE_PARAMETERS:-} || fail "the module does not load"
+	bind_device
 }
 
 # kmemleak excuses what is young, and takes what is in flight for lost: so it is
