@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * nvme_bar.h - the controller's registers, and what orders memory against them.
+ */
+#ifndef NVME_BAR_H
+#define NVME_BAR_H
+
+#include <guestmem.h>
+
+/**
+ * struct nvme_bar - registers and interrupt of a controller
+ * @regs: the first BAR
+ * @len: bytes of it
+ * @interrupt: eventfd that is signalled when there are completions, or -1
+ */
+struct nvme_bar {
+	volatile uint8_t *regs;
+	size_t len;
+	int interrupt;
+};
+
+int nvme_bar_open(struct nvme_bar *bar, struct gm_kmod_device *device);
+void nvme_bar_close(struct nvme_bar *bar);
+
+static inline uint32_t nvme_read32(const struct nvme_bar *bar, uint32_t at)
+{
+	return gm_le32_to_cpu(*(const volatile gm_le32_t *)(bar->regs + at));
+}
+
+static inline void nvme_write32(const struct nvme_bar *bar, uint32_t at, uint32_t value)
+{
+	*(volatile gm_le32_t *)(bar->regs + at) = gm_cpu_to_le32(value);
+}
+
+/* By halves: not all controllers take an access of 8 bytes. */
+static inline uint64_t nvme_read64(const struct nvme_bar *bar, uint32_t at)
+{
+	uint64_t low = nvme_read32(bar, at);
+
+	return low | (uint64_t)nvme_read32(bar, at + 4) << 32;
+}
+
+/*
+ * What was written to memory is there before a register is written that has the device
+ * look. On x86 stores stay in order, also those to registers. A fence of the language is
+ * about other CPUs, and orders no device elsewhere.
+ */
+static inline void nvme_write_barrier(void)
+{
+#if defined(__x86_64__)
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#elif defined(__aarch64__)
+	__asm__ volatile("dmb oshst" : : : "memory");
+#else
+	__sync_synchronize();
+#endif
+}
+
+/* What is read from memory after it was written by the device after what was read before. */
+static inline void nvme_read_barrier(void)
+{
+#if defined(__x86_64__)
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+#elif defined(__aarch64__)
+	__asm__ volatile("dmb oshld" : : : "memory");
+#else
+	__sync_synchronize();
+#endif
+}
+
+#endif /* NVME_BAR_H */
