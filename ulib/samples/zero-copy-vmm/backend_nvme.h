@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * backend_nvme.h - the backends "nvme" and "bounce" inside.
+ *
+ * backend_nvme.c has the guest's memory, nvme_request.c turns requests into commands and
+ * back.
+ */
+#ifndef BACKEND_NVME_H
+#define BACKEND_NVME_H
+
+#include "backend.h"
+#include "nvme.h"
+#include "nvme_prp.h"
+
+/* Requests at a time. */
+#define DISK_REQUESTS 128
+/* Data of a request at most: a request is as many commands as it needs. */
+#define DISK_MAX_BYTES (UINT64_C(4) << 20)
+/* A command's buffer: a block that no PRP can say goes through it, or, by copies, all. */
+#define DISK_BLOCK_BUFFER NVME_PAGE_SIZE
+#define DISK_BOUNCE_BUFFER (UINT64_C(256) << 10)
+/* So many commands at a time, by copies. */
+#define DISK_BOUNCE_COMMANDS 64
+
+/* Look whether the controller lives when it has been silent for so long; give it up. */
+#define DISK_LOOK_MS 100
+#define DISK_TIMEOUT_MS 30000
+
+/**
+ * struct nvme_request - a request that is under way
+ * @io: the caller's
+ * @perm: what a device does with its memory
+ * @sector: of what is not yet sent
+ * @sent: all is
+ * @commands: in flight
+ * @bytes: of data, in all
+ * @result: the first failure
+ * @next: in a list
+ */
+struct nvme_request {
+	struct backend_io *io;
+	enum gm_perm perm;
+	uint64_t sector;
+	bool sent;
+	unsigned int commands;
+	uint64_t bytes;
+	int result;
+	struct nvme_request *next;
+};
+
+/**
+ * struct nvme_slot - a command, by id
+ * @request: whose it is; NULL: not in flight
+ * @list: room for PRPs
+ * @buffer: for copies
+ * @at: where its data is in guest memory
+ * @bytes: of data
+ * @copied: it goes through @buffer
+ */
+struct nvme_slot {
+	struct nvme_request *request;
+	struct nvme_piece list;
+	struct nvme_piece buffer;
+	struct gm_iov_cursor at;
+	uint64_t bytes;
+	bool copied;
+};
+
+/**
+ * struct nvme_disk - a backend
+ * @base: what is known of it outside
+ * @nvme: the controller
+ * @bounce: all data is copied, and the controller reaches no guest memory
+ * @buffers: memory of the slots' buffers
+ * @commands: in flight at most
+ * @slots: one for each id
+ * @dma: the guest's memory as the controller addresses it; NULL with @bounce
+ * @maps: the same, region by region
+ * @nmaps: how many
+ * @requests: all
+ * @idle: those that are free
+ * @pending: those that are not all sent, in order; the first
+ * @last: and the last one
+ * @done: what nvme_disk_reap() gives back; the first
+ * @done_last: and the last one
+ * @dead: 0, or why each request fails
+ * @timeout_ms: how long the controller may be silent
+ * @heard: when it was not, last
+ * @looked: when it was looked at, last
+ */
+struct nvme_disk {
+	struct backend base;
+	struct nvme nvme;
+	bool bounce;
+	struct nvme_memory buffers;
+	unsigned int commands;
+	struct nvme_slot slots[NVME_QUEUE_MAX];
+	struct gm_dma *dma;
+	struct gm_dma_map **maps;
+	size_t nmaps;
+	struct nvme_request requests[DISK_REQUESTS];
+	struct nvme_request *idle;
+	struct nvme_request *pending;
+	struct nvme_request *last;
+	struct backend_io *done;
+	struct backend_io *done_last;
+	int dead;
+	unsigned int timeout_ms;
+	uint64_t heard;
+	uint64_t looked;
+};
+
+/* nvme_request.c */
+void nvme_disk_init_requests(struct nvme_disk *d);
+int nvme_disk_submit(struct backend *b, struct backend_io *io);
+struct backend_io *nvme_disk_reap(struct backend *b);
+/* All that is under way fails. */
+void nvme_disk_fail(struct nvme_disk *d, int err);
+
+/* nvme_command.c: send the next command of a request. 0 or a negative errno. */
+int nvme_command_send(struct nvme_disk *d, struct nvme_request *r);
+/* It is done: what is left to do with its data. */
+int nvme_command_finish(struct nvme_disk *d, struct nvme_slot *slot, int err);
+
+/* backend_nvme.c: the controller must not reach the guest's memory any more. */
+void nvme_disk_kill(struct nvme_disk *d, int err);
+
+#endif /* BACKEND_NVME_H */
