@@ -107,13 +107,21 @@ static inline void guest_exit(struct guest *g)
 /* A request that is done, or NULL if there is none for a long time. */
 static inline struct backend_io *guest_wait(struct guest *g)
 {
-	uint64_t end = nvme_now_ms() + IO_SECONDS * 1000;
-	struct backend_io *io;
+	struct backend_io *io = g->b->ops->reap(g->b);
+	uint64_t end;
 
+	if (io)
+		return io;
+	end = nvme_now_ms() + IO_SECONDS * 1000;
+	/* Here the time is a register of the machine's, for which QEMU has to be asked. */
 	do {
-		io = g->b->ops->reap(g->b);
-	} while (!io && nvme_now_ms() < end);
-	return io;
+		for (int spins = 0; spins < 1000; spins++) {
+			io = g->b->ops->reap(g->b);
+			if (io)
+				return io;
+		}
+	} while (nvme_now_ms() < end);
+	return NULL;
 }
 
 static inline int io_init(struct guest *g, struct backend_io *io, enum backend_op op,

@@ -60,6 +60,8 @@ TEST(speed)
 	for (int round = 0; round < 2 * ROUNDS; round++) {
 		ASSERT_OK(guest_disk(&g, round % 2));
 		for (int i = 0; i < 2; i++) {
+			/* The first ones find everything cold, QEMU itself above all. */
+			ASSERT_LT(0, reads(&g, cases[i].len, cases[i].count));
 			ns = reads(&g, cases[i].len, cases[i].count);
 			ASSERT_LT(0, ns);
 			if (ns < best[i][round % 2])

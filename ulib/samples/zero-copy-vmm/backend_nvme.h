@@ -25,6 +25,10 @@
 /* Look whether the controller lives when it has been silent for so long; give it up. */
 #define DISK_LOOK_MS 100
 #define DISK_TIMEOUT_MS 30000
+/* How often who spins is told the time. */
+#define DISK_SPINS 256
+/* For &nvme_disk.heard */
+#define DISK_JUST_NOW UINT64_MAX
 
 /**
  * struct nvme_request - a request that is under way
@@ -85,8 +89,9 @@ struct nvme_slot {
  * @done_last: and the last one
  * @dead: 0, or why each request fails
  * @timeout_ms: how long the controller may be silent
- * @heard: when it was not, last
+ * @heard: when it was not, last; DISK_JUST_NOW
  * @looked: when it was looked at, last
+ * @spins: how often there was nothing
  */
 struct nvme_disk {
 	struct backend base;
@@ -108,6 +113,7 @@ struct nvme_disk {
 	unsigned int timeout_ms;
 	uint64_t heard;
 	uint64_t looked;
+	unsigned int spins;
 };
 
 /* nvme_request.c */

@@ -143,10 +143,8 @@ int nvme_disk_submit(struct backend *b, struct backend_io *io)
 		d->pending = r;
 	d->last = r;
 	/* The clock of a controller that has had nothing to do starts now. */
-	if (!nvme_queue_in_flight(&d->nvme.io)) {
-		d->heard = nvme_now_ms();
-		d->looked = d->heard;
-	}
+	if (!nvme_queue_in_flight(&d->nvme.io))
+		d->heard = DISK_JUST_NOW;
 	advance(d);
 	return 0;
 }
@@ -186,7 +184,10 @@ void nvme_disk_fail(struct nvme_disk *d, int err)
 	d->pending = NULL;
 }
 
-/* Nothing is done: is the controller alive? */
+/*
+ * Nothing is done: is the controller alive? Who spins asks often, and the time can be as
+ * dear as a system call.
+ */
 static void look(struct nvme_disk *d)
 {
 	uint64_t now;
@@ -194,7 +195,13 @@ static void look(struct nvme_disk *d)
 
 	if (!nvme_queue_in_flight(&d->nvme.io))
 		return;
+	if (d->nvme.bar.interrupt < 0 && ++d->spins % DISK_SPINS)
+		return;
 	now = nvme_now_ms();
+	if (d->heard == DISK_JUST_NOW) {
+		d->heard = now;
+		d->looked = now;
+	}
 	if (now - d->looked < DISK_LOOK_MS)
 		return;
 	d->looked = now;
@@ -225,8 +232,7 @@ static void poll_queue(struct nvme_disk *d)
 		return;
 	}
 	nvme_queue_taken(&d->nvme.io);
-	d->heard = nvme_now_ms();
-	d->looked = d->heard;
+	d->heard = DISK_JUST_NOW;
 	advance(d);
 }
 
