@@ -107,7 +107,7 @@ void nvme_disk_kill(struct nvme_disk *d, int err)
 	 * What it was told it may still do. Stopped, it does not; if it does not obey, the
 	 * IOMMU holds it back. Before requests fail, since their memory is in use again then.
 	 */
-	nvme_stop(&d->nvme);
+	nvme_abandon(&d->nvme);
 	forget_guest(d);
 	nvme_disk_fail(d, err);
 }
@@ -123,7 +123,7 @@ static void disk_close(struct backend *b)
 
 	/* Stopped first: a device whose DMA is blocked may be upset. */
 	if (nvme_queue_in_flight(&d->nvme.io))
-		nvme_stop(&d->nvme);
+		nvme_abandon(&d->nvme);
 	nvme_guard_forget(&d->nvme.guard, NVME_BUFFER);
 	nvme_close(&d->nvme);
 	forget_guest(d);

@@ -89,6 +89,19 @@ int nvme_stop(struct nvme *c)
 	return wait_ready(c, 0);
 }
 
+int nvme_abandon(struct nvme *c)
+{
+	struct nvme_command command = {
+		.opcode = NVME_DELETE_SQ,
+		.cdw10 = gm_cpu_to_le32(c->io.id),
+	};
+
+	/* It aborts what is in flight. Not all survive a stop in the midst of it. */
+	if (!nvme_health(c))
+		nvme_admin(c, &command);
+	return nvme_stop(c);
+}
+
 static void shut_down(struct nvme *c)
 {
 	uint64_t end = nvme_now_ms() + SHUTDOWN_MS;

@@ -53,6 +53,8 @@ void nvme_close(struct nvme *c);
  * more, and has been reset; -ETIMEDOUT it does not obey.
  */
 int nvme_stop(struct nvme *c);
+/* The same with commands in flight, whose completions nobody looks at any more. */
+int nvme_abandon(struct nvme *c);
 
 /*
  * Does it work? 0; -ENODEV it is gone, or bound no more; -EIO it says that it has failed,

@@ -42,6 +42,7 @@
 #define NVME_LIST_ENTRIES (NVME_PAGE_SIZE / 8)
 
 enum nvme_admin_opcode {
+	NVME_DELETE_SQ = 0x00,
 	NVME_CREATE_SQ = 0x01,
 	NVME_CREATE_CQ = 0x05,
 	NVME_IDENTIFY = 0x06,
