@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* gm-kmod: boot=nvme boot=nvme-noiommu lib */
+/*
+ * test_nvme_dead.c - a controller that stops, fails, goes, lies; and a process that is
+ * killed: requests fail and do not hang, memory is left alone, and the next one works.
+ */
+#define _GNU_SOURCE
+#include <signal.h>
+#include "kselftest_harness.h"
+#include "nvme_guest.h"
+
+#define COUNT 100
+
+/**
+ * struct load - requests that are in flight
+ * @io: the requests
+ * @ranges: their memory
+ */
+struct load {
+	struct backend_io io[COUNT];
+	struct gm_range ranges[COUNT];
+};
+
+static struct load load;
+
+static int load_start(struct guest *g, uint64_t len)
+{
+	int ret = 0;
+
+	for (int i = 0; i < COUNT && !ret; i++) {
+		load.ranges[i] = (struct gm_range) { gm_gpa(HIGH_BASE + i * len), len };
+		ret = io_init(g, &load.io[i], BACKEND_READ, i * len / 512, &load.ranges[i], 1);
+		if (!ret)
+			ret = g->b->ops->submit(g->b, &load.io[i]);
+	}
+	return ret;
+}
+
+/* All come back; how many have failed, with one of two errors only. Or -ETIME. */
+static int load_end(struct guest *g, int err)
+{
+	int failed = 0;
+
+	for (int i = 0; i < COUNT; i++) {
+		struct backend_io *io = guest_wait(g);
+
+		if (!io)
+			return -ETIME;
+		if (io->result && io->result != err)
+			return io->result;
+		failed += io->result != 0;
+	}
+	return failed;
+}
+
+/* Whatever has happened, a new open works. */
+#define EXPECT_WORKS_AGAIN() do { \
+	ASSERT_OK(guest_disk(g, variant->bounce)); \
+	EXPECT_EQ(0, guest_io_range(g, BACKEND_READ, 5, 0, 4096)); \
+} while (0)
+
+/* Somebody has stopped it. */
+TEST_F(nvme, stopped)
+{
+	struct guest *g = &self->g;
+
+	nvme_write32(&g->d->nvme.bar, NVME_CC, 0);
+	ASSERT_EQ(0, load_start(g, 4096));
+	EXPECT_EQ(COUNT, load_end(g, -EIO));
+	/* All the rest fails as well, at once. */
+	EXPECT_EQ(-EIO, guest_io_range(g, BACKEND_WRITE, 0, 0, 512));
+	EXPECT_EQ(-EIO, guest_io(g, BACKEND_FLUSH, 0, NULL, 0));
+	EXPECT_WORKS_AGAIN();
+}
+
+/* It is told to start with a queue that it can't use, and says that it has failed. */
+TEST_F(nvme, failed)
+{
+	struct guest *g = &self->g;
+	const struct nvme_bar *bar = &g->d->nvme.bar;
+
+	nvme_write32(bar, NVME_CC, 0);
+	nvme_write32(bar, NVME_ASQ, 0x10);
+	nvme_write32(bar, NVME_CC, NVME_CC_EN | NVME_CC_IOSQES | NVME_CC_IOCQES);
+	EXPECT_NE(0, nvme_read32(bar, NVME_CSTS) & NVME_CSTS_CFS);
+	/* Before it fails would be better: QEMU does not survive that. */
+	ASSERT_EQ(0, load_start(g, 65536));
+	EXPECT_EQ(COUNT, load_end(g, -EIO));
+	EXPECT_EQ(-EIO, guest_io_range(g, BACKEND_WRITE, 0, 0, 512));
+	EXPECT_WORKS_AGAIN();
+}
+
+/* A controller whose registers are all ones: it was pulled out. */
+TEST_F(nvme, gone)
+{
+	struct guest *g = &self->g;
+	volatile uint8_t *regs = g->d->nvme.bar.regs;
+	uint8_t *ones = malloc(g->d->nvme.bar.len);
+
+	memset(ones, 0xff, g->d->nvme.bar.len);
+	g->d->nvme.bar.regs = ones;
+	ASSERT_EQ(0, load_start(g, 4096));
+	EXPECT_EQ(COUNT, load_end(g, -ENODEV));
+	EXPECT_EQ(-ENODEV, guest_io_range(g, BACKEND_READ, 0, 0, 512));
+	g->d->nvme.bar.regs = regs;
+	free(ones);
+	EXPECT_WORKS_AGAIN();
+}
+
+/* The administrator takes it away: registers are not touched any more. */
+TEST_F(nvme, unbound)
+{
+	struct guest *g = &self->g;
+
+	ASSERT_EQ(0, load_start(g, 65536));
+	ASSERT_EQ(0, device_unbind(g->address));
+	EXPECT_LE(0, load_end(g, -ENODEV));
+	EXPECT_EQ(-ENODEV, guest_io_range(g, BACKEND_READ, 0, 0, 512));
+	g->b->ops->close(g->b);
+	g->b = NULL;
+	ASSERT_EQ(0, device_bind(g->address));
+	EXPECT_WORKS_AGAIN();
+}
+
+/* It says nothing for too long. */
+TEST_F(nvme, silent)
+{
+	struct guest *g = &self->g;
+	uint32_t doorbell = g->d->nvme.io.sq_doorbell;
+
+	g->d->timeout_ms = 300;
+	/* Nobody tells it of the commands. */
+	g->d->nvme.io.sq_doorbell = g->d->nvme.io.cq_doorbell + 4096;
+	ASSERT_EQ(0, load_start(g, 512));
+	EXPECT_EQ(COUNT, load_end(g, -ETIMEDOUT));
+	g->d->nvme.io.sq_doorbell = doorbell;
+	EXPECT_WORKS_AGAIN();
+}
+
+/* A completion of no command that is in flight, of each kind. */
+TEST_F(nvme, lies)
+{
+	static const struct {
+		uint16_t id;
+		uint16_t sq_id;
+		uint16_t sq_head;
+	} lies[] = { { 5, 1, 0 }, { 127, 1, 0 }, { 0xffff, 1, 0 }, { 0, 2, 0 }, { 0, 1, 128 } };
+	struct guest *g = &self->g;
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+		struct nvme_queue *q = &g->d->nvme.io;
+		struct nvme_completion *cq = q->cq.host;
+		uint32_t doorbell = q->sq_doorbell;
+		struct backend_io io;
+
+		/* One is in flight, of which the controller knows nothing. */
+		q->sq_doorbell = q->cq_doorbell + 4096;
+		ASSERT_EQ(0, io_init(g, &io, BACKEND_READ, 0,
+				     &(struct gm_range) { gm_gpa(0), 512 }, 1));
+		ASSERT_EQ(0, g->b->ops->submit(g->b, &io));
+		q->sq_doorbell = doorbell;
+		cq[q->head].sq_id = gm_cpu_to_le16(lies[i].sq_id);
+		cq[q->head].sq_head = gm_cpu_to_le16(lies[i].sq_head);
+		cq[q->head].tail = gm_cpu_to_le32(lies[i].id | (uint32_t)q->phase << 16);
+		ASSERT_EQ(&io, guest_wait(g));
+		EXPECT_EQ(-EIO, io.result);
+		EXPECT_EQ(-EIO, guest_io_range(g, BACKEND_READ, 0, 0, 512));
+		EXPECT_WORKS_AGAIN();
+	}
+}
+
+/* Closed with all that is in flight: memory is not touched when it returns. */
+TEST_F(nvme, closed)
+{
+	struct guest *g = &self->g;
+	struct gm_range all = { gm_gpa(HIGH_BASE), 8 * MIB };
+
+	ASSERT_EQ(0, load_start(g, 65536));
+	g->b->ops->close(g->b);
+	g->b = NULL;
+	ASSERT_EQ(0, guest_fill(g, &all, 1, 6));
+	sleep_ms(100);
+	EXPECT_EQ(0, guest_find(g, &all, 1, 6));
+	EXPECT_WORKS_AGAIN();
+}
+
+/* Reads until it is killed. */
+static void read_for_ever(struct guest *g, int ready)
+{
+	for (;;) {
+		if (load_start(g, 65536) || write(ready, "", 1) != 1 || load_end(g, 0))
+			_exit(1);
+	}
+}
+
+/* The memory is also the parent's: what is written there afterwards is seen. */
+TEST_F(nvme, killed)
+{
+	struct gm_range all = { gm_gpa(HIGH_BASE), 8 * MIB };
+	struct guest *g = &self->g;
+	int ready[2];
+	pid_t pid;
+	void *p;
+	char c;
+
+	ASSERT_OK(gm_region_host(gm_map_region(g->map, 3), gm_roff(0), &p));
+	ASSERT_EQ(0, madvise(p, HIGH_SIZE, MADV_DOFORK));
+	g->b->ops->close(g->b);
+	g->b = NULL;
+	for (int i = 0; i < 4; i++) {
+		ASSERT_EQ(0, pipe(ready));
+		pid = fork();
+		ASSERT_LE(0, pid);
+		if (!pid) {
+			if (guest_disk(g, variant->bounce))
+				_exit(2);
+			read_for_ever(g, ready[1]);
+		}
+		close(ready[1]);
+		ASSERT_EQ(1, read(ready[0], &c, 1));
+		sleep_ms(i * 3);
+		kill(pid, SIGKILL);
+		EXPECT_EQ(-SIGKILL, child_wait(pid));
+		close(ready[0]);
+		ASSERT_EQ(0, guest_fill(g, &all, 1, 6));
+		sleep_ms(150);
+		EXPECT_EQ(0, guest_find(g, &all, 1, 6));
+		EXPECT_WORKS_AGAIN();
+		g->b->ops->close(g->b);
+		g->b = NULL;
+	}
+}
+
+TEST_HARNESS_MAIN
