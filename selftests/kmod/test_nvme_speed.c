@@ -70,8 +70,7 @@ TEST(speed)
 		EXPECT_EQ(round % 2 ? g.b->stats.bytes : 0, g.b->stats.copied);
 	}
 	for (int i = 0; i < 2; i++)
-		printf("# table: NVMe read of %u KiB, %d at a time, ns each: "
-		       "zero copy %lld, by copies %lld\n",
+		printf("# table: NVMe read, %u KiB, depth %d, ns: zero copy %lld, copies %lld\n",
 		       (unsigned int)(cases[i].len >> 10), DEPTH, (long long)best[i][0],
 		       (long long)best[i][1]);
 	guest_exit(&g);
