@@ -202,6 +202,26 @@ TEST_F(nvme, scattered)
 	}
 }
 
+/* The device writes after the request was given: who took the bitmap sees it again. */
+TEST_F(nvme, dirty_when_done)
+{
+	struct guest *g = &self->g;
+	const struct gm_range r = { gm_gpa(HIGH_BASE + 4096), 8192 };
+	struct gm_bitmap *bm = gm_map_region(g->map, 3)->ext.dirty;
+	struct backend_io io;
+
+	ASSERT_EQ(0, io_init(g, &io, BACKEND_READ, 0, &r, 1));
+	ASSERT_EQ(0, g->b->ops->submit(g->b, &io));
+	gm_bitmap_reset(bm);
+	ASSERT_EQ(&io, guest_wait(g));
+	EXPECT_EQ(0, io.result);
+	EXPECT_EQ(2, gm_bitmap_count(bm));
+	EXPECT_TRUE(gm_bitmap_test(bm, 4096) && gm_bitmap_test(bm, 8192));
+	gm_bitmap_reset(bm);
+	EXPECT_EQ(0, guest_io(g, BACKEND_WRITE, 0, &r, 1));
+	EXPECT_EQ(0, gm_bitmap_count(bm));
+}
+
 /* As many as it takes, of different sizes; how they end is another order. */
 TEST_F(nvme, many)
 {
