@@ -148,6 +148,7 @@ struct guestmem_dma {
  * @bars: bit n: BAR n can be mapped by who has the file
  * @registers_gone: they can't be mapped any more
  * @registers_mapping: the open file's
+ * @ones: a page that is mapped in the place of registers that are gone
  */
 struct guestmem_device {
 	struct kref ref;
@@ -174,6 +175,7 @@ struct guestmem_device {
 	u32 bars;
 	bool registers_gone;
 	struct address_space *registers_mapping;
+	struct page *ones;
 };
 
 /**

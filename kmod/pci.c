@@ -25,6 +25,9 @@ static void guestmem_device_free(struct kref *ref)
 
 	WARN_ON(!xa_empty(&gdev->maps));
 	xa_destroy(&gdev->maps);
+	/* Its mappings have kept the open file, which has kept this. */
+	if (gdev->ones)
+		__free_page(gdev->ones);
 	pci_dev_put(gdev->pdev);
 	mutex_destroy(&gdev->registers_lock);
 	mutex_destroy(&gdev->lock);

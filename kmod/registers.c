@@ -125,28 +125,60 @@ int guestmem_ioctl_bar(struct guestmem_ucmd *ucmd)
 }
 
 /*
- * By faults, so that a mapping which mmap(2) is about to finish is never missed when
- * the device goes: it has nothing yet.
+ * In the place of registers that are gone: all ones, which is what a device that was
+ * pulled out reads as. Drivers know that; few of them live through SIGBUS.
  */
-static vm_fault_t guestmem_registers_fault(struct vm_fault *vmf)
+static vm_fault_t guestmem_ones_insert(struct guestmem_device *gdev,
+				       struct vm_area_struct *vma,
+				       unsigned long address)
 {
-	struct vm_area_struct *vma = vmf->vma;
-	struct guestmem_device *gdev = vma->vm_private_data;
-	unsigned int bar = vmf->pgoff >> GUESTMEM_BAR_PGSHIFT;
-	unsigned long i, n, pfn, address = vmf->address & PAGE_MASK;
-	vm_fault_t ret = VM_FAULT_SIGBUS;
+	if (!gdev->ones) {
+		gdev->ones = alloc_page(GFP_KERNEL_ACCOUNT);
+		if (!gdev->ones)
+			return VM_FAULT_OOM;
+		memset(page_address(gdev->ones), 0xff, PAGE_SIZE);
+	}
+	return vmf_insert_pfn_prot(vma, address, page_to_pfn(gdev->ones),
+				   vm_get_page_prot(vma->vm_flags));
+}
+
+static vm_fault_t guestmem_registers_insert(struct guestmem_device *gdev,
+					    struct vm_area_struct *vma,
+					    unsigned long address,
+					    unsigned long pgoff)
+{
+	unsigned int bar = pgoff >> GUESTMEM_BAR_PGSHIFT;
+	unsigned long i, n, pfn;
+	vm_fault_t ret;
 
 	n = min((vma->vm_end - address) >> PAGE_SHIFT, GUESTMEM_BAR_BATCH);
 	pfn = (pci_resource_start(gdev->pdev, bar) >> PAGE_SHIFT) +
-	      (vmf->pgoff & GUESTMEM_BAR_PGMASK);
-	mutex_lock(&gdev->registers_lock);
-	if (gdev->bars & BIT(bar))
-		ret = vmf_insert_pfn(vma, address, pfn);
+	      (pgoff & GUESTMEM_BAR_PGMASK);
+	ret = vmf_insert_pfn(vma, address, pfn);
 	/* What is there already stays; what fails now has a fault of its own. */
 	for (i = 1; i < n && ret == VM_FAULT_NOPAGE; i++)
 		if (vmf_insert_pfn(vma, address + i * PAGE_SIZE, pfn + i) !=
 		    VM_FAULT_NOPAGE)
 			break;
+	return ret;
+}
+
+/*
+ * By faults, so that a mapping which mmap(2) is about to finish is never missed when
+ * the device goes: it has nothing yet.
+ */
+static vm_fault_t guestmem_registers_fault(struct vm_fault *vmf)
+{
+	struct guestmem_device *gdev = vmf->vma->vm_private_data;
+	unsigned long address = vmf->address & PAGE_MASK;
+	vm_fault_t ret;
+
+	mutex_lock(&gdev->registers_lock);
+	if (gdev->registers_gone)
+		ret = guestmem_ones_insert(gdev, vmf->vma, address);
+	else
+		ret = guestmem_registers_insert(gdev, vmf->vma, address,
+						vmf->pgoff);
 	mutex_unlock(&gdev->registers_lock);
 	return ret;
 }
@@ -212,7 +244,7 @@ void guestmem_registers_open(struct guestmem_device *gdev, struct file *file)
  * guestmem_registers_revoke() - tear all mappings of the registers down
  * @gdev: the device, locked and open; it goes
  *
- * When it returns, the next access is SIGBUS.
+ * When it returns, no access reaches the device any more.
  */
 void guestmem_registers_revoke(struct guestmem_device *gdev)
 {

@@ -13,7 +13,7 @@
 #include "bind.h"
 #include "util.h"
 
-#define EDU_ID 0x00
+#define EDU_IDENTITY 0x00
 #define EDU_LIVE 0x04
 #define EDU_IRQ_STATUS 0x24
 #define EDU_IRQ_RAISE 0x60

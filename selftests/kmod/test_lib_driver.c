@@ -48,7 +48,7 @@ TEST_F(dma, registers)
 	EXPECT_EQ(nothing.len, bar.len);
 	ASSERT_OK(gm_kmod_bar_map(self->dev, 0, &bar));
 	EXPECT_EQ(MIB, bar.len);
-	EXPECT_EQ(0x010000edU, edu_read32(bar.regs, EDU_ID));
+	EXPECT_EQ(0x010000edU, edu_read32(bar.regs, EDU_IDENTITY));
 	gm_kmod_bar_unmap(&bar);
 	EXPECT_EQ(NULL, bar.regs);
 	EXPECT_EQ(0, bar.len);

@@ -539,7 +539,8 @@ struct guestmem_device_info {
  *
  * Let the device's registers be mapped with mmap(2), MAP_SHARED only, uncached. A
  * mapping can be of a part; a forked child does not inherit it. The device counts
- * as open while there is one. When the device is unbound, touching it is SIGBUS.
+ * as open while there is one. When the device is unbound, the registers are replaced
+ * by memory of ones, as if it had been pulled out: nothing reaches it any more.
  *
  * mmap(2) gives EINVAL for what this was not called for, and ENODEV after the
  * device has been unbound.
