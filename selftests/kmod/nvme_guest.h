@@ -72,19 +72,20 @@ static inline int guest_memory(struct guest *g)
 	return ret;
 }
 
-static inline int guest_disk(struct guest *g, bool bounce)
+/* @flags: BACKEND_NVME_* */
+static inline int guest_disk(struct guest *g, uint32_t flags)
 {
 	int ret;
 
 	if (g->b)
 		g->b->ops->close(g->b);
 	g->b = NULL;
-	ret = backend_nvme_open(g->module, g->address, g->map, bounce, &g->b);
+	ret = backend_nvme_open(g->module, g->address, g->map, flags, &g->b);
 	g->d = (struct nvme_disk *)g->b;
 	return ret;
 }
 
-static inline int guest_init(struct guest *g, bool bounce)
+static inline int guest_init(struct guest *g, uint32_t flags)
 {
 	int ret;
 
@@ -94,7 +95,7 @@ static inline int guest_init(struct guest *g, bool bounce)
 		ret = gm_kmod_open(NULL, &g->module);
 	if (!ret)
 		ret = guest_memory(g);
-	return ret ? ret : guest_disk(g, bounce);
+	return ret ? ret : guest_disk(g, flags);
 }
 
 static inline void guest_exit(struct guest *g)
@@ -196,11 +197,11 @@ FIXTURE(nvme) {
 };
 
 FIXTURE_VARIANT(nvme) {
-	bool bounce;
+	uint32_t bounce;
 };
 
-FIXTURE_VARIANT_ADD(nvme, zero_copy) { .bounce = false };
-FIXTURE_VARIANT_ADD(nvme, bounce) { .bounce = true };
+FIXTURE_VARIANT_ADD(nvme, zero_copy) { .bounce = 0 };
+FIXTURE_VARIANT_ADD(nvme, bounce) { .bounce = BACKEND_NVME_BOUNCE };
 
 FIXTURE_SETUP(nvme)
 {

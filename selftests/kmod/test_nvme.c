@@ -5,6 +5,7 @@
  * and by copies: data of all sizes, however it lies, is what it was.
  */
 #define _GNU_SOURCE
+#include <poll.h>
 #include "kselftest_harness.h"
 #include "nvme_guest.h"
 
@@ -102,13 +103,47 @@ TEST_F(nvme, other_way)
 		ASSERT_EQ(0, guest_fill(g, &r, 1, i));
 		ASSERT_EQ(0, guest_io(g, BACKEND_WRITE, i * 1024, &r, 1));
 	}
-	ASSERT_OK(guest_disk(g, !variant->bounce));
+	ASSERT_OK(guest_disk(g, variant->bounce ^ BACKEND_NVME_BOUNCE));
 	for (uint32_t i = 0; i < 24; i++) {
 		struct gm_range r = { gm_gpa(HIGH_BASE + i * 65540), sizes[i % 8] };
 
 		ASSERT_EQ(0, guest_io(g, BACKEND_READ, i * 1024, &r, 1));
 		ASSERT_EQ(0, guest_find(g, &r, 1, i));
 	}
+}
+
+/* Asleep until the controller interrupts: none is lost, be they one by one or many. */
+TEST_F(nvme, interrupts)
+{
+	struct guest *g = &self->g;
+	struct backend_io io[32], *done;
+	struct pollfd p = { .events = POLLIN };
+	struct gm_range r[32];
+	int asleep = 0;
+
+	ASSERT_OK(guest_disk(g, variant->bounce | BACKEND_NVME_INTERRUPT));
+	p.fd = g->b->ops->poll_fd(g->b);
+	ASSERT_LE(0, p.fd);
+	for (int round = 0; round < 64; round++) {
+		int n = round % 2 ? 1 : 32, left = n;
+
+		for (int i = 0; i < n; i++) {
+			r[i] = (struct gm_range){ gm_gpa(4096 + i * 8192), 4096 };
+			ASSERT_OK(io_init(g, &io[i], BACKEND_READ, i * 8, &r[i], 1));
+			ASSERT_EQ(0, g->b->ops->submit(g->b, &io[i]));
+		}
+		while (left) {
+			done = g->b->ops->reap(g->b);
+			if (done) {
+				EXPECT_EQ(0, done->result);
+				left--;
+				continue;
+			}
+			ASSERT_EQ(1, poll(&p, 1, IO_SECONDS * 1000));
+			asleep++;
+		}
+	}
+	EXPECT_LE(32, asleep);
 }
 
 /* Memory of the next region begins where the first one ends: at a page. */

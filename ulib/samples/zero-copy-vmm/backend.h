@@ -103,10 +103,11 @@ int backend_file_open(const char *path, struct gm_map *m, struct backend **out);
 
 /*
  * backend_nvme.c: the controller that is bound to the module's driver at this PCI
- * address; its queues are made in memory of @module. @bounce: by copies. 0 or a negative
- * errno.
+ * address; its queues are made in memory of @module. 0 or a negative errno.
  */
-int backend_nvme_open(struct gm_kmod *module, const char *address, struct gm_map *m, bool bounce,
-		      struct backend **out);
+#define BACKEND_NVME_BOUNCE	(1u << 0)	/* by copies */
+#define BACKEND_NVME_INTERRUPT	(1u << 1)	/* sleep until it is done; else spin */
+int backend_nvme_open(struct gm_kmod *module, const char *address, struct gm_map *m,
+		      uint32_t flags, struct backend **out);
 
 #endif /* BACKEND_H */

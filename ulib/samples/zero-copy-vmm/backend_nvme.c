@@ -181,18 +181,19 @@ static void describe(struct nvme_disk *d)
 	d->timeout_ms = DISK_TIMEOUT_MS;
 }
 
-int backend_nvme_open(struct gm_kmod *module, const char *address, struct gm_map *m, bool bounce,
-		      struct backend **out)
+int backend_nvme_open(struct gm_kmod *module, const char *address, struct gm_map *m,
+		      uint32_t flags, struct backend **out)
 {
 	struct nvme_disk *d = calloc(1, sizeof(*d));
 	int ret;
 
 	if (!d)
 		return -ENOMEM;
-	d->bounce = bounce;
+	d->bounce = flags & BACKEND_NVME_BOUNCE;
 	nvme_disk_init_requests(d);
 	ret = nvme_open(&d->nvme, module, address,
-			NVME_QUEUE_MAX * NVME_LIST_PAGES * NVME_PAGE_SIZE);
+			NVME_QUEUE_MAX * NVME_LIST_PAGES * NVME_PAGE_SIZE,
+			flags & BACKEND_NVME_INTERRUPT);
 	if (ret) {
 		free(d);
 		return ret;

@@ -21,6 +21,8 @@
 #include "device.h"
 
 #define LOG_MAX 200
+/* How often a backend that is silent is asked all the same: it may be dead. */
+#define LOOK_MS 100
 
 static uint64_t now(clockid_t clock)
 {
@@ -100,7 +102,7 @@ static void wait_for_work(struct device *d, bool in_flight)
 	};
 	uint64_t count;
 
-	poll(fds, 2, -1);
+	poll(fds, 2, in_flight ? LOOK_MS : -1);
 	if ((fds[0].revents & POLLIN) && read(d->kick, &count, sizeof(count)) < 0)
 		return;
 }

@@ -15,12 +15,34 @@ static int open_file(struct gm_kmod *module, const char *name, struct gm_map *m,
 	return backend_file_open(name, m, out);
 }
 
+static int open_nvme(struct gm_kmod *module, const char *name, struct gm_map *m,
+		     struct backend **out)
+{
+	return backend_nvme_open(module, name, m, 0, out);
+}
+
+static int open_nvme_irq(struct gm_kmod *module, const char *name, struct gm_map *m,
+			 struct backend **out)
+{
+	return backend_nvme_open(module, name, m, BACKEND_NVME_INTERRUPT, out);
+}
+
+static int open_bounce(struct gm_kmod *module, const char *name, struct gm_map *m,
+		       struct backend **out)
+{
+	return backend_nvme_open(module, name, m, BACKEND_NVME_BOUNCE, out);
+}
+
 static const struct {
 	const char *prefix;
 	int (*open)(struct gm_kmod *module, const char *name, struct gm_map *m,
 		    struct backend **out);
+	bool needs_module;
 } kinds[] = {
-	{ "file:", open_file },
+	{ "file:", open_file, false },
+	{ "nvme:", open_nvme, true },
+	{ "nvme-irq:", open_nvme_irq, true },
+	{ "bounce:", open_bounce, true },
 };
 
 int disk_open(const char *spec, struct gm_kmod *module, struct gm_map *m, struct backend **out)
@@ -33,6 +55,8 @@ int disk_open(const char *spec, struct gm_kmod *module, struct gm_map *m, struct
 
 		if (strncmp(spec, kinds[i].prefix, len))
 			continue;
+		if (kinds[i].needs_module && !module)
+			return because(-ENODEV, "%s: there is no kernel module", spec);
 		err = kinds[i].open(module, spec + len, m, out);
 		if (!err)
 			return 0;

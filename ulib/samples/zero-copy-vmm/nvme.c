@@ -196,7 +196,8 @@ static int check_capabilities(struct nvme *c)
 	return NVME_CAP_NVM(c->cap) && !NVME_CAP_MPSMIN(c->cap) ? 0 : -EOPNOTSUPP;
 }
 
-int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint64_t more)
+int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint64_t more,
+	      bool interrupt)
 {
 	int ret;
 
@@ -204,7 +205,7 @@ int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint6
 	ret = gm_kmod_device_open(address, 0, &c->device);
 	if (ret)
 		return ret;
-	ret = nvme_bar_open(&c->bar, c->device);
+	ret = nvme_bar_open(&c->bar, c->device, interrupt);
 	/* A map is what makes the device master of its bus, too. */
 	if (!ret)
 		ret = nvme_memory_init(&c->rings, module, c->device,

@@ -41,10 +41,12 @@ struct nvme {
 };
 
 /*
- * Open it and start it. @more: bytes of @rings for others. 0 or a negative errno, with
+ * Open it and start it. @more: bytes of @rings for others; @interrupt: an eventfd is
+ * signalled for completions. 0 or a negative errno, with
  * nothing left behind. All of the driver's memory is mapped before it is started.
  */
-int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint64_t more);
+int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint64_t more,
+	      bool interrupt);
 /* Write caches out, and stop. Nothing may be in flight that is still wanted. */
 void nvme_close(struct nvme *c);
 

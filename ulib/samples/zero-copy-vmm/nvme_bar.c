@@ -1,47 +1,64 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * nvme_bar.c - the controller's registers, by way of sysfs: root's alone, and without
- * interrupts.
+ * nvme_bar.c - the controller's registers, and its interrupt if one is wanted.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "nvme_bar.h"
 
-int nvme_bar_open(struct nvme_bar *bar, struct gm_kmod_device *device)
+/* Interrupt 0 is for all queues, the driver's commands too: an idle look is cheap. */
+static int interrupt_open(struct nvme_bar *bar, struct gm_kmod_device *device)
 {
-	struct stat st;
-	char path[128];
-	void *p;
-	int fd;
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	int ret;
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/resource0",
-		 gm_kmod_device_name(device));
-	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st)) {
+	ret = gm_kmod_device_interrupts(device, &fd, 1);
+	if (ret) {
 		close(fd);
-		return -errno;
+		return ret;
 	}
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
-	if (p == MAP_FAILED)
-		return -errno;
-	bar->regs = p;
-	bar->len = (size_t)st.st_size;
-	bar->interrupt = -1;
+	bar->interrupt = fd;
 	return 0;
+}
+
+int nvme_bar_open(struct nvme_bar *bar, struct gm_kmod_device *device, bool interrupt)
+{
+	struct gm_kmod_bar registers;
+	int ret = gm_kmod_bar_map(device, 0, &registers);
+
+	if (ret)
+		return ret;
+	bar->regs = registers.regs;
+	bar->len = registers.len;
+	bar->interrupt = -1;
+	if (interrupt)
+		ret = interrupt_open(bar, device);
+	if (ret)
+		nvme_bar_close(bar);
+	return ret;
+}
+
+bool nvme_bar_interrupted(struct nvme_bar *bar)
+{
+	uint64_t count;
+
+	return bar->interrupt >= 0 && read(bar->interrupt, &count, sizeof(count)) > 0;
 }
 
 void nvme_bar_close(struct nvme_bar *bar)
 {
-	if (bar->regs)
-		munmap((void *)bar->regs, bar->len);
+	struct gm_kmod_bar registers = { .regs = bar->regs, .len = bar->len };
+
+	if (!bar->regs)
+		return;
+	gm_kmod_bar_unmap(&registers);
 	bar->regs = NULL;
+	if (bar->interrupt >= 0)
+		close(bar->interrupt);
+	bar->interrupt = -1;
 }

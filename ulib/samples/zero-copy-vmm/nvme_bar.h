@@ -15,11 +15,14 @@
  */
 struct nvme_bar {
 	volatile uint8_t *regs;
-	size_t len;
+	uint64_t len;
 	int interrupt;
 };
 
-int nvme_bar_open(struct nvme_bar *bar, struct gm_kmod_device *device);
+/* @interrupt: have it signal an eventfd. 0 or a negative errno. */
+int nvme_bar_open(struct nvme_bar *bar, struct gm_kmod_device *device, bool interrupt);
+/* Has it been signalled since this was asked last? */
+bool nvme_bar_interrupted(struct nvme_bar *bar);
 void nvme_bar_close(struct nvme_bar *bar);
 
 static inline uint32_t nvme_read32(const struct nvme_bar *bar, uint32_t at)

@@ -243,6 +243,9 @@ struct backend_io *nvme_disk_reap(struct backend *b)
 
 	if (!d->done && !d->dead)
 		poll_queue(d);
+	/* What came between that look and this one has no other interrupt. */
+	if (!d->done && !d->dead && nvme_bar_interrupted(&d->nvme.bar))
+		poll_queue(d);
 	io = d->done;
 	if (io)
 		d->done = io->next;
