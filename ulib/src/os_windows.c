@@ -151,35 +151,67 @@ void gm_os_file_close(gm_os_file file, int fd)
 		_close(fd);
 }
 
+/* ReadFile() or WriteFile(), over when this returns; else the error is the last one. */
+static bool do_piece(HANDLE file, void *p, DWORD len, DWORD *done, OVERLAPPED *where, bool write)
+{
+	BOOL ok = write ? WriteFile(file, p, len, done, where) :
+			  ReadFile(file, p, len, done, where);
+
+	if (ok || !where || GetLastError() != ERROR_IO_PENDING)
+		return ok;
+	/* It was opened for overlapped transfers: @p and @where are in use until the end. */
+	do {
+		ok = GetOverlappedResult(file, where, done, TRUE);
+	} while (!ok && GetLastError() == ERROR_IO_INCOMPLETE);
+	return ok;
+}
+
 /* One piece; 0: the end. */
 static int64_t transfer(HANDLE file, const struct iovec *iov, int64_t off, bool write)
 {
 	OVERLAPPED at = { .Offset = (DWORD)off, .OffsetHigh = (DWORD)(off >> 32) };
-	OVERLAPPED *where = off < 0 ? NULL : &at;
 	/* A multiple of any sector. */
 	DWORD len = (DWORD)gm_min(iov->iov_len, (size_t)1 << 30), done = 0;
-	BOOL ok;
 
-	ok = write ? WriteFile(file, iov->iov_base, len, &done, where) :
-		     ReadFile(file, iov->iov_base, len, &done, where);
-	if (ok)
+	if (do_piece(file, iov->iov_base, len, &done, off < 0 ? NULL : &at, write))
 		return done;
-	/* Nobody has the other end of the pipe any more, or there is no more. */
-	if (!write && (GetLastError() == ERROR_HANDLE_EOF || GetLastError() == ERROR_BROKEN_PIPE))
-		return 0;
+	if (!write) {
+		switch (GetLastError()) {
+		case ERROR_HANDLE_EOF:
+		case ERROR_BROKEN_PIPE:
+			return 0;
+		case ERROR_MORE_DATA:	/* of this message */
+			return done;
+		case ERROR_NO_DATA:	/* in a pipe that does not wait */
+			return -EAGAIN;
+		}
+	}
 	return gm_windows_error();
 }
 
-/* Piece by piece, until one is short. What was done before an error counts. */
-static int64_t each(gm_os_file file, const struct iovec *iov, int cnt, int64_t off, bool write)
+/* A pipe or a terminal that has nothing more would wait for it. */
+static bool has_more(HANDLE file)
 {
+	DWORD there;
+
+	return GetFileType(file) == FILE_TYPE_DISK ||
+	       (PeekNamedPipe(file, NULL, 0, NULL, &there, NULL) && there);
+}
+
+/* Piece by piece, until one is short. What was done before an error counts. */
+static int64_t each(gm_os_file os_file, const struct iovec *iov, int cnt, int64_t off,
+		    bool write)
+{
+	HANDLE file = (HANDLE)os_file;
 	int64_t done = 0, n;
 	int i;
 
 	for (i = 0; i < cnt; i++) {
 		if (!iov[i].iov_len)
 			continue;
-		n = transfer((HANDLE)file, &iov[i], off < 0 ? off : off + done, write);
+		if (done && !write && !has_more(file))
+			break;
+		n = transfer(file, &iov[i], off < 0 ? off : off + done, write);
 		if (n < 0)
 			return done ? done : n;
 		done += n;

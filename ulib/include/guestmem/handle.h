@@ -17,6 +17,10 @@ GM_BEGIN_DECLS
  * @source: pass this on
  * @handle: file or pipe, not opened with FILE_FLAG_OVERLAPPED; borrowed
  * @off: position in the file, which advances; negative: the handle's own
+ *
+ * Of a pipe it takes what is there, and waits if that is nothing; -EAGAIN if the pipe is
+ * one that does not wait. Of a message that is longer than the memory, the rest comes with
+ * the next call.
  */
 struct gm_handle_source {
 	struct gm_source source;
