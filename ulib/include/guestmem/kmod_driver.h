@@ -69,7 +69,8 @@ GM_STATIC_ASSERT(sizeof(struct gm_kmod_bar) == 16, "ABI");
  *
  * While they are mapped the device stays open: it is reset after both the mapping and
  * the last reference to @d are gone. When the device is unbound meanwhile, they read as
- * all ones, as if it had been pulled out, until something is written there. A forked child does not have them. Any number of threads at once.
+ * all ones, as if it had been pulled out, until something is written there. A forked
+ * child does not have them. Any number of threads at once.
  *
  * Return: 0; -ENOENT (GM_ERR_OPTION) no such BAR of memory, or one that is not whole
  * pages; -EINVAL (GM_ERR_OPTION) @bar is above 5; -EPERM, -EOPNOTSUPP (GM_ERR_POLICY)
