@@ -14,7 +14,8 @@ KMOD = $(sub) -C kmod $(destdir)
 SELFTESTS = $(sub) $(jobs) -C selftests
 
 .PHONY: all lib modules modules_install dkms_source install uninstall clean \
-	deps check check-full check-kernels check-platforms lint coverage fuzz bench bench-kmod bench-xen demo docs help
+	deps check check-full check-kernels check-platforms lint coverage fuzz bench bench-kmod bench-xen \
+	demo demo-zero-copy docs help
 
 all:		## library, samples and benchmark programs (default)
 	$(ULIB) all
@@ -81,6 +82,10 @@ bench-xen: deps	## benchmarks of memory of other Xen domains, in a dom0
 demo: deps	## see it at work: a guest served by a sample
 	$(sub) $(jobs) all
 	$(SELFTESTS) demo
+
+demo-zero-copy: deps ## a guest's disk requests by DMA of a real controller
+	$(sub) $(jobs) all
+	$(SELFTESTS) demo-zero-copy
 
 docs: deps	## check kernel-doc, build the manual
 	$(SELFTESTS) kernel-doc

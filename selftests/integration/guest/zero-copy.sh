@@ -1,0 +1,66 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# Runs virtual machines in this one: the sample zero-copy-vmm, whose disk is the NVMe
+# controller that is bound to the module. Each line of /steps is NAME OPTION...; @ is the
+# controller's address. What the sample prints is reported behind its NAME, and its
+# exit status.
+
+. /lib.sh
+
+mount -t debugfs debugfs /sys/kernel/debug
+# shellcheck disable=SC2086 # a list of parameters
+insmod /guestmem.ko ${MODULE_PARAMETERS:-}
+for device in /sys/bus/pci/devices/*; do
+	[ "$(cat "$device/class")" != 0x010802 ] || address=${device##*/}
+done
+echo guestmem > "/sys/bus/pci/devices/$address/driver_override"
+echo "$address" > /sys/bus/pci/drivers_probe
+
+vmm()
+{
+	timeout -s KILL 120 /zero-copy-vmm --guest /zero-copy-guest "$@" > out 2> messages
+}
+
+counter()
+{
+	sed -n "s/^$1: //p" /sys/kernel/debug/guestmem/counters
+}
+
+# The sample is killed with requests in flight: what is left behind?
+kill_one()
+{
+	vmm "$@" --guest-mode write --repeat 10000000 --depth 64 &
+	sleep 2
+	echo "$name maps_before=$(counter maps)" >&3
+	# timeout's child.
+	killall -KILL zero-copy-vmm
+	wait || true
+	echo "$name maps_after=$(counter maps)" >&3
+	echo "$name regions_after=$(counter regions)" >&3
+}
+
+cd /tmp
+while read -r line; do
+	# shellcheck disable=SC2086 # words
+	set -- $(echo "$line" | sed "s/@/$address/g")
+	name=$1
+	shift
+	stage "$name"
+	if [ "$1" = kill ]; then
+		shift
+		kill_one "$@"
+		continue
+	fi
+	status=0
+	vmm "$@" || status=$?
+	sed "s/^/$name /" out >&3
+	sed "s/^/$name: /" messages >&3
+	echo "$name status=$status" >&3
+done < /steps
+
+echo "faults=$(dmesg | grep -c 'DMAR:.*fault addr')" >&3
+echo "untranslated=$(dmesg | grep -c 'guestmem: DMA map without an IOMMU')" >&3
+echo "$address" > /sys/bus/pci/drivers/guestmem/unbind
+rmmod guestmem && echo unloaded=yes >&3
+echo "tainted=$(cat /proc/sys/kernel/tainted)" >&3

@@ -1,0 +1,76 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# The sample zero-copy-vmm with a real controller (QEMU's), in memory of the module: all
+# its guest's tests, each hostile one, by polling and by interrupts; and it is killed
+# with requests in flight. With an IOMMU and without.
+set -eu
+. "${GM_SRC:?}/selftests/integration/lib.sh"
+. "$GM_SRC/selftests/integration/zero-copy.sh"
+
+# What runs in the machine; "hostile" are all cases of that kind, in one life.
+steps()
+{
+	echo "test --disk nvme:@"
+	echo "hostile --disk nvme:@ --guest-mode hostile"
+	echo "irq --disk nvme-irq:@"
+	echo "bounce --disk bounce:@"
+	echo "aligned --disk nvme:@ --guest-mode read --repeat 1000"
+	echo "bounced --disk bounce:@ --guest-mode read --repeat 1000"
+	echo "killed kill --disk nvme:@"
+	echo "again --disk nvme:@"
+	echo "killed-asleep kill --disk nvme-irq:@"
+	echo "again-irq --disk nvme-irq:@"
+}
+
+passes()
+{
+	is "$(zc_value "$1" status)" 0 && is "$(zc_value "$1" guest)" pass && return
+	grep "^$1" report | tail -n 40
+	return 1
+}
+
+no_splat()
+{
+	! grep -aE 'BUG:|WARNING:|Oops|Call Trace|refcount_t|hung task|lockup' console
+}
+
+# It had memory mapped for the controller, and nothing is left of it.
+check_killed()
+{
+	check "$1: it was at work" at_least "$(zc_value "$1" maps_before)" 4
+	check "$1: nothing is mapped any more" is "$(zc_value "$1" maps_after)" 0
+	check "$1: no memory is left behind" is "$(zc_value "$1" regions_after)" 0
+}
+
+check_machine()
+{
+	local status=0 name
+
+	steps | zc_run "$1" || status=$?
+	check "IOMMU $1: the machine ends well" is $status 0
+	for name in test hostile irq bounce aligned bounced again again-irq; do
+		check "IOMMU $1: $name: the guest is content" passes $name
+		check "IOMMU $1: $name: in memory of the module" is "$(zc_value $name ram)" kmod
+	done
+	check "the guest has made $(zc_value test guest_passed) tests" \
+		at_least "$(zc_value test guest_passed)" 20
+	check "it was hostile in $(zc_value hostile guest_passed) ways" \
+		at_least "$(zc_value hostile guest_passed)" 25
+	check "no byte of $(zc_value aligned bytes) was copied" \
+		is "$(zc_value aligned bytes_copied)" 0
+	check "the other way copies all of them" \
+		is "$(zc_value bounced bytes_copied)" "$(zc_value aligned bytes)"
+	check_killed killed
+	check_killed killed-asleep
+	check "the module unloads" grep -qx unloaded=yes report
+	check "the kernel has no complaint" no_splat
+}
+
+tap_plan 61
+check_machine on
+check "no device address was a wrong one" is "$(vm_result faults)" 0
+check "an IOMMU has translated each" is "$(vm_result untranslated)" 0
+check_machine off
+check "there was no IOMMU" at_least "$(vm_result untranslated)" 1
+[ "$checks_failed" = 0 ]

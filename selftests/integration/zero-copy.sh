@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+# shellcheck shell=bash
+#
+# A machine with an NVMe controller, in which the sample zero-copy-vmm runs virtual
+# machines of its own, on the emulated SVM of that machine. Sourced after lib.sh.
+#
+#   zc_run IOMMU < STEPS     IOMMU is on or off; steps as guest/zero-copy.sh has them
+#   zc_value NAME KEY        what the sample has reported in step NAME
+
+VM_MEMORY=1G
+VM_MODULES=kvm_amd
+. "$here/vm.sh"
+VM_SECONDS=600
+
+ZC_DISK_MIB=64
+
+zc_run()
+{
+	local parameters=allow_unsafe_noiommu=Y status=0
+	local qemu=(-drive "file=nvme.img,format=raw,if=none,id=nvme"
+		-device "nvme,drive=nvme,serial=zero-copy")
+
+	cat > steps
+	# A busy machine can be late with the first timer interrupts.
+	VM_APPEND="no_timer_check loglevel=5"
+	if [ "$1" = on ]; then
+		qemu=(-device "intel-iommu,intremap=on" "${qemu[@]}")
+		VM_APPEND+=" intel_iommu=on iommu.strict=1"
+		parameters=
+	fi
+	echo "MODULE_PARAMETERS='$parameters'" > params
+	rm -f nvme.img
+	truncate -s "${ZC_DISK_MIB}M" nvme.img
+	vm_prepare zero-copy.sh params:params steps:steps \
+		"$GM_BUILD/kmod/$VM_KERNEL/kmod/guestmem.ko:guestmem.ko" \
+		"$GM_BUILD/gcc/kmod/zero-copy-vmm:zero-copy-vmm" \
+		"$GM_BUILD/samples/zero-copy-guest:zero-copy-guest"
+	vm_start "${qemu[@]}" || bail_out "the machine does not boot"
+	vm_wait || status=$?
+	return $status
+}
+
+zc_value()
+{
+	tr -d '\r' < report | sed -n "s/^$1 $2=//p" | tail -n 1
+}
