@@ -71,11 +71,15 @@ bool vma_is_unmapped(const void *addr, size_t len)
 	return is_all(addr, len, MEM_FREE);
 }
 
-/* Handles, which are what is open here. */
+/* Handles, which are what is open here. Wine's GetProcessHandleCount() says 0. */
 int open_fds(void)
 {
-	DWORD n = 0;
+	uintptr_t h;
+	DWORD flags;
+	int n = 0;
 
-	GetProcessHandleCount(GetCurrentProcess(), &n);
-	return (int)n;
+	for (h = 4; h < 0x1000; h += 4)
+		if (GetHandleInformation((HANDLE)h, &flags))
+			n++;
+	return n;
 }

@@ -5,7 +5,9 @@
 #include "kselftest_harness.h"
 #include <guestmem.h>
 #include "../unit/expect.h"
+#include "../unit/vma.h"
 #include "temporary.h"
+#include <winioctl.h>
 
 #define PAGE 0x1000
 /* Where a view can begin. */
@@ -108,6 +110,26 @@ TEST(too_much)
 	EXPECT_EQ((void *)1, r);
 }
 
+/* Sizes and offsets that do not fit into the 32 bits of a DWORD or a long. */
+#define GIB (UINT64_C(1) << 30)
+
+TEST(more_than_4_gibibytes)
+{
+	struct gm_mmap_opts o = defaults;
+	struct gm_region *r = NULL;
+	uint32_t n = 42;
+
+	o.guard_size = 4 * GIB;
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), 4 * GIB + PAGE, &o, &r));
+	EXPECT_EQ(4 * GIB + PAGE, query(host_of(r)).RegionSize);
+	EXPECT_EQ(MEM_RESERVE, query(host_of(r) - 4 * GIB).State);
+	ASSERT_OK(gm_region_write(r, gm_roff(4 * GIB), &n, sizeof(n)));
+	n = 1;
+	ASSERT_OK(gm_region_read(r, gm_roff(0), &n, sizeof(n)));
+	EXPECT_EQ(0, n);
+	gm_region_put(r);
+}
+
 FIXTURE(file) {
 	HANDLE handle;
 	struct gm_file *file;
@@ -196,6 +218,82 @@ TEST_F(file, regions_of_one_file_have_the_same_memory)
 	EXPECT_TRUE(gm_regions_share_file(a, b));
 	gm_region_put(a);
 	gm_region_put(b);
+}
+
+/* Sparse, so that it takes no room. */
+TEST_F(file, longer_than_4_gibibytes)
+{
+	LARGE_INTEGER size = { .QuadPart = (LONGLONG)(5 * GIB + 100) };
+	struct gm_handle_sink sink;
+	struct gm_handle_source source;
+	struct gm_region *r, *low;
+	DWORD done;
+	uint32_t n = 42;
+
+	DeviceIoControl(self->handle, FSCTL_SET_SPARSE, NULL, 0, NULL, 0, &done, NULL);
+	ASSERT_TRUE(SetFilePointerEx(self->handle, size, NULL, FILE_BEGIN));
+	ASSERT_TRUE(SetEndOfFile(self->handle));
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), PAGE, &self->o, &low));
+	ASSERT_OK(gm_region_write(low, gm_roff(0), &n, sizeof(n)));
+	gm_handle_sink_init_at(&sink, self->handle, (int64_t)(5 * GIB + 4));
+	ASSERT_OK(gm_region_write_all_to(low, gm_roff(0), &sink.sink, sizeof(n)));
+	EXPECT_EQ(5 * GIB + 8, sink.off);
+	gm_handle_source_init_at(&source, self->handle, (int64_t)(5 * GIB + 4));
+	ASSERT_OK(gm_region_read_exact_from(low, gm_roff(8), &source.source, sizeof(n)));
+	ASSERT_OK(gm_region_read(low, gm_roff(8), &n, sizeof(n)));
+	EXPECT_EQ(42, n);
+	self->o.file_off = 5 * GIB;
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), 100, &self->o, &r));
+	n = 0;
+	ASSERT_OK(gm_region_read(r, gm_roff(4), &n, sizeof(n)));
+	EXPECT_EQ(42, n);
+	gm_region_put(r);
+	/* All of it, in one view. */
+	self->o.file_off = 0;
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), 5 * GIB + 100, &self->o, &r));
+	n = 0;
+	ASSERT_OK(gm_region_read(r, gm_roff(5 * GIB + 4), &n, sizeof(n)));
+	EXPECT_EQ(42, n);
+	gm_region_put(r);
+	EXPECT_FAIL(gm_region_new_mmap(gm_gpa(0), 5 * GIB + 101, &self->o, &r), ERANGE,
+		    GM_ERR_FILE_RANGE, 0, 5 * GIB + 101, 5 * GIB + 100, 0);
+	gm_region_put(low);
+}
+
+TEST_F(file, no_handle_is_left)
+{
+	struct gm_region *r = (void *)1;
+	struct gm_file *file;
+	HANDLE copy;
+	int before;
+
+	/* What threads have themselves is there after the first ones. */
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), PAGE, &self->o, &r));
+	gm_region_put(r);
+	EXPECT_FAIL_KIND(gm_region_new_mmap(gm_gpa(0), 0, &self->o, &r), EINVAL,
+			 GM_ERR_ZERO_LENGTH);
+	before = open_fds();
+	ASSERT_LT(0, before);
+	ASSERT_TRUE(DuplicateHandle(GetCurrentProcess(), self->handle, GetCurrentProcess(),
+				    &copy, GENERIC_READ, FALSE, 0));
+	EXPECT_EQ(before + 1, open_fds());
+	ASSERT_OK(gm_file_new_handle(copy, &file));
+	self->o.file = file;
+	/* Not to be mapped for writing. */
+	EXPECT_FAIL_KIND(gm_region_new_mmap(gm_gpa(0), PAGE, &self->o, &r), EACCES,
+			 GM_ERR_MMAP);
+	self->o.file_off = PAGE;
+	EXPECT_FAIL_KIND(gm_region_new_mmap(gm_gpa(0), PAGE, &self->o, &r), EINVAL,
+			 GM_ERR_MISALIGNED);
+	EXPECT_EQ(before + 1, open_fds());
+	self->o.file_off = 0;
+	self->o.flags = GM_MMAP_READ_ONLY;
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), PAGE, &self->o, &r));
+	gm_file_put(file);
+	/* The region has it. */
+	EXPECT_EQ(before + 1, open_fds());
+	gm_region_put(r);
+	EXPECT_EQ(before, open_fds());
 }
 
 TEST_F(file, errors)

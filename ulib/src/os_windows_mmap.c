@@ -59,6 +59,7 @@ static int map_file(struct gm_mapping *m, uint64_t len)
 	bool private = (m->flags & MAP_TYPE) == MAP_PRIVATE;
 	DWORD access = FILE_MAP_READ, protect = PAGE_READONLY;
 	HANDLE section;
+	int ret;
 
 	if (m->prot & PROT_WRITE) {
 		access = private ? FILE_MAP_COPY : FILE_MAP_WRITE;
@@ -69,10 +70,11 @@ static int map_file(struct gm_mapping *m, uint64_t len)
 		return gm_windows_error();
 	m->addr = MapViewOfFile(section, access, (DWORD)(m->file_off >> 32),
 				(DWORD)m->file_off, len);
+	ret = m->addr ? 0 : gm_windows_error();
 	CloseHandle(section);
 	m->reserve = m->addr;
 	m->reserve_len = m->len;
-	return m->addr ? 0 : gm_windows_error();
+	return ret;
 }
 
 static int map_zeros(struct gm_mapping *m, uint64_t guard)
