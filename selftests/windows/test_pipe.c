@@ -143,4 +143,49 @@ TEST_F(pipe, overlapped_is_waited_for)
 	CloseHandle(thread);
 }
 
+/* The other end was sent away, or has not come yet. */
+TEST_F(pipe, no_other_end)
+{
+	struct gm_handle_source source;
+	struct gm_handle_sink sink;
+
+	ASSERT_TRUE(open_pipe(&self->in, &self->out, 0, 0));
+	gm_handle_source_init(&source, self->in);
+	gm_handle_sink_init(&sink, self->out);
+	ASSERT_TRUE(DisconnectNamedPipe(self->in));
+	EXPECT_FAIL_KIND(gm_view_read_from(&self->v, gm_gpa(0), &source.source, 4), EPIPE,
+			 GM_ERR_IO);
+	EXPECT_FAIL_KIND(gm_view_write_to(&self->v, gm_gpa(0), &sink.sink, 4), EPIPE,
+			 GM_ERR_IO);
+}
+
+/* Of the library's own. */
+int gm_windows_error(void);
+
+TEST(numbers_of_errors)
+{
+	static const struct {
+		DWORD code;
+		int err;
+	} errors[] = {
+		{ ERROR_INVALID_HANDLE, EBADF }, { ERROR_ACCESS_DENIED, EACCES },
+		{ ERROR_LOCK_VIOLATION, EACCES }, { ERROR_PRIVILEGE_NOT_HELD, EPERM },
+		{ ERROR_WORKING_SET_QUOTA, ENOMEM }, { ERROR_COMMITMENT_LIMIT, ENOMEM },
+		{ ERROR_PAGEFILE_QUOTA, ENOMEM }, { ERROR_MAPPED_ALIGNMENT, EINVAL },
+		{ ERROR_DISK_FULL, ENOSPC }, { ERROR_HANDLE_DISK_FULL, ENOSPC },
+		{ ERROR_FILE_TOO_LARGE, EFBIG }, { ERROR_WRITE_PROTECT, EROFS },
+		{ ERROR_NOT_SUPPORTED, EOPNOTSUPP }, { ERROR_OPERATION_ABORTED, ECANCELED },
+		{ ERROR_PIPE_LISTENING, EAGAIN }, { ERROR_NO_DATA, EPIPE },
+		{ ERROR_NOACCESS, EFAULT }, { ERROR_CRC, EIO }, { 0x7fffffff, EIO },
+		/* Nobody said why: never taken for success. */
+		{ ERROR_SUCCESS, EIO },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
+		SetLastError(errors[i].code);
+		EXPECT_EQ(-errors[i].err, gm_windows_error())
+			TH_LOG("error %lu", errors[i].code);
+	}
+}
+
 TEST_HARNESS_MAIN
