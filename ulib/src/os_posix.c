@@ -85,6 +85,14 @@ static int64_t each(int fd, const struct iovec *iov, int cnt, int64_t off, bool 
 	return n < 0 && !done ? -errno : done;
 }
 
+/* Pieces that one call takes, which may be as few as 16; the rest is a short transfer's. */
+static int at_most(int cnt)
+{
+	long most = sysconf(_SC_IOV_MAX);
+
+	return most > 0 && most < cnt ? (int)most : cnt;
+}
+
 int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
 {
 	int fd = (int)file;
@@ -93,7 +101,7 @@ int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t o
 	if (off >= 0)
 		return each(fd, iov, cnt, off, false);
 	do {
-		n = readv(fd, iov, cnt);
+		n = readv(fd, iov, at_most(cnt));
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
@@ -106,7 +114,7 @@ int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t 
 	if (off >= 0)
 		return each(fd, iov, cnt, off, true);
 	do {
-		n = writev(fd, iov, cnt);
+		n = writev(fd, iov, at_most(cnt));
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
