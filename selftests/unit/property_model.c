@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../../ulib/src/aligned.h"
 #include "pages.h"
 #include "property_model.h"
 
 /* Room before and after the real bytes, where nothing may be written. */
 #define MARGIN 64
 #define CANARY 0xc5
-/* aligned_alloc() wants a multiple of the alignment. */
+/* gm_aligned_alloc() wants a multiple of the alignment. */
 #define ALLOCATED ((WORLD_LEN_MAX + 3 * ANY_PAGE - 1) / ANY_PAGE * ANY_PAGE)
 
 bool world_init(struct world *w, uint64_t seed)
@@ -22,7 +23,7 @@ bool world_init(struct world *w, uint64_t seed)
 	for (i = 0; i < WORLD_REGIONS; i++) {
 		struct world_region *r = &w->regions[i];
 
-		r->page = aligned_alloc(ANY_PAGE, ALLOCATED);
+		r->page = gm_aligned_alloc(ANY_PAGE, ALLOCATED);
 		r->want = malloc(WORLD_LEN_MAX);
 		if (!r->page || !r->want)
 			return false;
@@ -49,7 +50,7 @@ void world_exit(struct world *w)
 
 	world_clear(w);
 	for (i = 0; i < WORLD_REGIONS; i++) {
-		free(w->regions[i].page);
+		gm_aligned_free(w->regions[i].page);
 		free(w->regions[i].want);
 	}
 }

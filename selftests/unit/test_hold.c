@@ -4,11 +4,13 @@
  * test_hold.c - who holds memory, what that forbids, and memory that is given
  * back: it goes, and reads as zero. Holds of devices: test_dma_map.c.
  */
+/* gm-test: windows */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <guestmem/hold.h>
 #include <guestmem/map.h>
 #include "kselftest_harness.h"
@@ -285,7 +287,9 @@ TEST(discard_of_a_memfd_frees_it)
 	EXPECT_EQ(1, other[4 * PAGE]);
 	ASSERT_EQ(0, fstat(gm_file_fd(gm_region_file(r, NULL)), &st));
 	/* Touching the hole has not filled it, since it was read only. */
+#ifndef _WIN32
 	EXPECT_GE((PAGES - 2) * PAGE, (uint64_t)st.st_blocks * 512);
+#endif
 	munmap(other, PAGES * PAGE);
 	gm_region_put(r);
 }

@@ -4,6 +4,7 @@
  * test_mmap_prefault.c - all pages there at once, by several threads, with
  * progress and a way to stop.
  */
+/* gm-test: windows */
 #define _GNU_SOURCE
 #include <string.h>
 #include <sys/mman.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* gm-test: windows */
 /*
  * test_property.c - random operations on random maps, each compared with a
  * model: data, return value, error and dirty bits.

@@ -18,9 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Of POSIX, which tests ask for. */
-#define _SC_PAGESIZE 30
 #ifndef EHOSTDOWN
 #define EHOSTDOWN 148
 #endif
@@ -28,11 +28,6 @@
 struct iovec;
 int pipe(int fd[2]);
 int64_t readv(int fd, const struct iovec *iov, int count);
-
-static inline long sysconf(int name)
-{
-	return name == _SC_PAGESIZE ? 4096 : -1;
-}
 
 #ifndef ARRAY_SIZE
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* posix.c - what tests use of POSIX, and of unit/vma.h, as far as they run on Windows. */
 
+#define _CRT_RAND_S
+#include <stdlib.h>
 #include <fcntl.h>
 #include <io.h>
 #include <windows.h>
+#include <psapi.h>
 #include <guestmem/iov.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include "../unit/vma.h"
 
 void *mmap(void *addr, size_t len, int prot, int flags, int fd, int64_t off)
@@ -49,6 +53,20 @@ int64_t readv(int fd, const struct iovec *iov, int count)
 	return done;
 }
 
+int64_t getrandom(void *p, size_t n, unsigned int flags)
+{
+	uint8_t *byte = p;
+	unsigned int x;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (flags || rand_s(&x))
+			return -1;
+		byte[i] = (uint8_t)x;
+	}
+	return (int64_t)n;
+}
+
 /* Is all of it in state @state? */
 static bool is_all(const void *addr, size_t len, DWORD state)
 {
@@ -69,6 +87,21 @@ bool vma_is_mapped(const void *addr, size_t len)
 bool vma_is_unmapped(const void *addr, size_t len)
 {
 	return is_all(addr, len, MEM_FREE);
+}
+
+long vma_resident_pages(const void *addr, size_t len)
+{
+	PSAPI_WORKING_SET_EX_INFORMATION page;
+	long n = 0;
+	size_t i;
+
+	for (i = 0; i < len; i += 4096) {
+		page.VirtualAddress = (uint8_t *)addr + i;
+		if (!K32QueryWorkingSetEx(GetCurrentProcess(), &page, sizeof(page)))
+			return -1;
+		n += (long)page.VirtualAttributes.Valid;
+	}
+	return n;
 }
 
 /* Handles, which are what is open here. Wine's GetProcessHandleCount() says 0. */
