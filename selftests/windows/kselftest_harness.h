@@ -124,7 +124,10 @@ static bool th_spawn(const char *program, const struct th_test *test,
 
 	snprintf(text, sizeof(text), "%d", number);
 	fflush(stdout);
+	errno = 0;
 	status = _spawnl(_P_WAIT, program, program, text, NULL);
+	if (status == -1)
+		fprintf(stderr, "# %s: %s\n", test->name, errno ? strerror(errno) : "died");
 	if (status == TH_SKIPPED) {
 		printf("ok %d # SKIP %s\n", number, test->name);
 		return true;
