@@ -29,18 +29,19 @@ steps()
 {
 	local round size kind
 
-	echo "test --disk nvme:@"
-	echo "hostile --disk nvme:@ --guest-mode hostile"
+	echo "test $zc_program --disk nvme:@"
+	echo "hostile $zc_program --disk nvme:@ --guest-mode hostile"
 	for ((round = 0; round < ROUNDS; round++)); do
 		for size in $SIZES; do
 			for kind in nvme nvme-irq bounce; do
-				echo "$kind-$size-$round --disk $kind:@" \
+				echo "$kind-$size-$round $zc_program --disk $kind:@" \
 					"--guest-mode read --size $size --repeat $REPEAT"
 			done
 		done
 	done
-	echo "killed kill --disk nvme:@"
-	echo "again --disk nvme:@"
+	echo "killed kill $zc_program --disk nvme:@"
+	echo "again $zc_program --disk nvme:@"
+	echo "linux $zc_linux --disk nvme:@"
 }
 
 passed()
@@ -69,6 +70,8 @@ verify()
 	check "the guest's $n tests of its disk" passed test
 	n=$(zc_value hostile guest_passed)
 	check "the guest's $n attempts to do harm: no more than a failed request" passed hostile
+	check "a stock Linux kernel: $(zc_value linux bytes) bytes read and written" passed linux
+	check "and not one of them copied" is "$(zc_value linux bytes_copied)" 0
 	check "zero copy: the VMM's CPU has copied no byte" is "$(sum nvme bytes_copied)" 0
 	check "the same, asleep until the controller interrupts" \
 		is "$(sum nvme-irq bytes_copied)" 0

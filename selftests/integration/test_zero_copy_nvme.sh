@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
 # The sample zero-copy-vmm with a real controller (QEMU's), in memory of the module: all
-# its guest's tests, each hostile one, by polling and by interrupts; and it is killed
-# with requests in flight. With an IOMMU and without.
+# its guest's tests, each hostile one, by polling and by interrupts; a stock Linux kernel
+# that uses the disk; and it is killed with requests in flight. With an IOMMU and without.
 set -eu
 . "${GM_SRC:?}/selftests/integration/lib.sh"
 . "$GM_SRC/selftests/integration/zero-copy.sh"
@@ -11,16 +11,17 @@ set -eu
 # What runs in the machine; "hostile" are all cases of that kind, in one life.
 steps()
 {
-	echo "test --disk nvme:@"
-	echo "hostile --disk nvme:@ --guest-mode hostile"
-	echo "irq --disk nvme-irq:@"
-	echo "bounce --disk bounce:@"
-	echo "aligned --disk nvme:@ --guest-mode read --repeat 1000"
-	echo "bounced --disk bounce:@ --guest-mode read --repeat 1000"
-	echo "killed kill --disk nvme:@"
-	echo "again --disk nvme:@"
-	echo "killed-asleep kill --disk nvme-irq:@"
-	echo "again-irq --disk nvme-irq:@"
+	echo "test $zc_program --disk nvme:@"
+	echo "hostile $zc_program --disk nvme:@ --guest-mode hostile"
+	echo "irq $zc_program --disk nvme-irq:@"
+	echo "bounce $zc_program --disk bounce:@"
+	echo "aligned $zc_program --disk nvme:@ --guest-mode read --repeat 1000"
+	echo "bounced $zc_program --disk bounce:@ --guest-mode read --repeat 1000"
+	echo "killed kill $zc_program --disk nvme:@"
+	echo "again $zc_program --disk nvme:@"
+	echo "linux $zc_linux --disk nvme-irq:@"
+	echo "killed-asleep kill $zc_program --disk nvme-irq:@"
+	echo "again-irq $zc_program --disk nvme-irq:@"
 }
 
 passes()
@@ -49,7 +50,7 @@ check_machine()
 
 	steps | zc_run "$1" || status=$?
 	check "IOMMU $1: the machine ends well" is $status 0
-	for name in test hostile irq bounce aligned bounced again again-irq; do
+	for name in test hostile irq bounce aligned bounced again linux again-irq; do
 		check "IOMMU $1: $name: the guest is content" passes $name
 		check "IOMMU $1: $name: in memory of the module" is "$(zc_value $name ram)" kmod
 	done
@@ -61,13 +62,16 @@ check_machine()
 		is "$(zc_value aligned bytes_copied)" 0
 	check "the other way copies all of them" \
 		is "$(zc_value bounced bytes_copied)" "$(zc_value aligned bytes)"
+	check "Linux has found nothing wrong with its disk" at_least "$(zc_value linux guest_passed)" 6
+	check "no byte of Linux's $(zc_value linux bytes) was copied" \
+		is "$(zc_value linux bytes_copied)" 0
 	check_killed killed
 	check_killed killed-asleep
 	check "the module unloads" grep -qx unloaded=yes report
 	check "the kernel has no complaint" no_splat
 }
 
-tap_plan 61
+tap_plan 69
 check_machine on
 check "no device address was a wrong one" is "$(vm_result faults)" 0
 check "an IOMMU has translated each" is "$(vm_result untranslated)" 0

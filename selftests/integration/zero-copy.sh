@@ -5,14 +5,26 @@
 # machines of its own, on the emulated SVM of that machine. Sourced after lib.sh.
 #
 #   zc_run IOMMU < STEPS     IOMMU is on or off; steps as guest/zero-copy.sh has them
+#   zc_program, zc_linux     begin of the options of a step, for what is to run
 #   zc_value NAME KEY        what the sample has reported in step NAME
 
-VM_MEMORY=1G
+VM_MEMORY=1536M
 VM_MODULES=kvm_amd
 . "$here/vm.sh"
 VM_SECONDS=600
 
 ZC_DISK_MIB=64
+zc_program='--guest /zero-copy-guest'
+# What the first process says is an alert; all else would only take time.
+zc_linux="--kernel /vmlinux --initrd /linux-initramfs --memory 384 --cmdline"
+zc_linux+=" 'earlyprintk=serial,ttyS0,115200,keep printk.time=0 loglevel=2 panic=-1'"
+
+# The first file system of the Linux kernel in the virtual machine.
+zc_initramfs()
+{
+	"$here/mkinitramfs.sh" linux-initramfs "$vm_kernel/modules" virtio_mmio virtio_blk \
+		-- "$here/guest/zero-copy-linux.sh:init"
+}
 
 zc_run()
 {
@@ -31,10 +43,13 @@ zc_run()
 	echo "MODULE_PARAMETERS='$parameters'" > params
 	rm -f nvme.img
 	truncate -s "${ZC_DISK_MIB}M" nvme.img
+	[ -e "$vm_kernel/version" ] || "$here/fetch-kernel.sh" "$VM_KERNEL"
+	zc_initramfs
 	vm_prepare zero-copy.sh params:params steps:steps \
 		"$GM_BUILD/kmod/$VM_KERNEL/kmod/guestmem.ko:guestmem.ko" \
 		"$GM_BUILD/gcc/kmod/zero-copy-vmm:zero-copy-vmm" \
-		"$GM_BUILD/samples/zero-copy-guest:zero-copy-guest"
+		"$GM_BUILD/samples/zero-copy-guest:zero-copy-guest" \
+		"$vm_kernel/vmlinux:vmlinux" linux-initramfs:linux-initramfs
 	vm_start "${qemu[@]}" || bail_out "the machine does not boot"
 	vm_wait || status=$?
 	return $status

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
 # Runs virtual machines in this one: the sample zero-copy-vmm, whose disk is the NVMe
-# controller that is bound to the module. Each line of /steps is NAME OPTION...; @ is the
-# controller's address. What the sample prints is reported behind its NAME, and its
+# controller that is bound to the module. Each line of /steps is NAME OPTION..., quoted as
+# for a shell; @ is the controller's address. What the sample prints is reported behind its NAME, and its
 # exit status.
 
 . /lib.sh
@@ -19,7 +19,7 @@ echo "$address" > /sys/bus/pci/drivers_probe
 
 vmm()
 {
-	timeout -s KILL 120 /zero-copy-vmm --guest /zero-copy-guest "$@" > out 2> messages
+	timeout -s KILL 120 /zero-copy-vmm "$@" > out 2> messages
 }
 
 counter()
@@ -42,8 +42,7 @@ kill_one()
 
 cd /tmp
 while read -r line; do
-	# shellcheck disable=SC2086 # words
-	set -- $(echo "$line" | sed "s/@/$address/g")
+	eval "set -- $(echo "$line" | sed "s/@/$address/g")"
 	name=$1
 	shift
 	stage "$name"

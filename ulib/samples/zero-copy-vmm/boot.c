@@ -22,11 +22,14 @@
  * The program is in ring 3, with I/O allowed: it needs no more, and where KVM has to
  * emulate a guest's ring 0 (PVM), it runs a thousand times faster so.
  */
-#define SELECTOR_CODE	0x08
-#define SELECTOR_DATA	0x10
-#define RPL		3
-#define GDT_CODE	0x00affb000000ffffull
-#define GDT_DATA	0x00cff3000000ffffull
+#define RING		3u
+
+/* The selectors that Linux wants; of ring 0, and with the other ring's bits. */
+#define SELECTOR_CODE	0x10u
+#define SELECTOR_DATA	0x18u
+#define GDT_CODE	0x00af9b000000ffffull
+#define GDT_DATA	0x00cf93000000ffffull
+#define GDT_DPL_SHIFT	45
 
 #define CR0_PE		(1u << 0)
 #define CR0_NE		(1u << 5)
@@ -51,6 +54,22 @@ static int write_tables(struct gm_view *v)
 	return err;
 }
 
+static int write_gdt(struct gm_view *v, uint64_t ring)
+{
+	uint64_t dpl = ring << GDT_DPL_SHIFT;
+	int err = gm_view_write_le64(v, gm_gpa(BOOT_GDT + SELECTOR_CODE), GDT_CODE | dpl);
+
+	return err ? err : gm_view_write_le64(v, gm_gpa(BOOT_GDT + SELECTOR_DATA),
+					      GDT_DATA | dpl);
+}
+
+int boot_write_tables(struct gm_view *v, unsigned int ring)
+{
+	int err = write_tables(v);
+
+	return err ? err : write_gdt(v, ring);
+}
+
 int boot_write(const struct gm_map *map, struct boot_info *info)
 {
 	struct gm_view view;
@@ -66,25 +85,21 @@ int boot_write(const struct gm_map *map, struct boot_info *info)
 		info->regions[i].len = gm_region_len(region);
 	}
 	info->region_count = i;
-	err = write_tables(&view);
-	if (!err)
-		err = gm_view_write_le64(&view, gm_gpa(BOOT_GDT + SELECTOR_CODE), GDT_CODE);
-	if (!err)
-		err = gm_view_write_le64(&view, gm_gpa(BOOT_GDT + SELECTOR_DATA), GDT_DATA);
+	err = boot_write_tables(&view, RING);
 	if (!err)
 		err = gm_view_write(&view, gm_gpa(BOOT_INFO), info, sizeof(*info));
 	return err;
 }
 
-void boot_set_registers(uint64_t entry, struct kvm_regs *regs, struct kvm_sregs *sregs)
+void boot_set_long_mode(struct kvm_sregs *sregs, uint8_t ring)
 {
 	struct kvm_segment code = {
-		.limit = 0xffffffff, .selector = SELECTOR_CODE | RPL, .type = 11, .present = 1,
-		.dpl = RPL, .s = 1, .l = 1, .g = 1,
+		.limit = 0xffffffff, .selector = (uint16_t)(SELECTOR_CODE | ring), .type = 11,
+		.present = 1, .dpl = ring, .s = 1, .l = 1, .g = 1,
 	};
 	struct kvm_segment data = {
-		.limit = 0xffffffff, .selector = SELECTOR_DATA | RPL, .type = 3, .present = 1,
-		.dpl = RPL, .s = 1, .db = 1, .g = 1,
+		.limit = 0xffffffff, .selector = (uint16_t)(SELECTOR_DATA | ring), .type = 3,
+		.present = 1, .dpl = ring, .s = 1, .db = 1, .g = 1,
 	};
 
 	sregs->cs = code;
@@ -101,6 +116,11 @@ void boot_set_registers(uint64_t entry, struct kvm_regs *regs, struct kvm_sregs 
 	sregs->cr3 = BOOT_PML4;
 	sregs->cr4 = CR4_PAE;
 	sregs->efer = EFER_LME | EFER_LMA;
+}
+
+void boot_set_registers(uint64_t entry, struct kvm_regs *regs, struct kvm_sregs *sregs)
+{
+	boot_set_long_mode(sregs, RING);
 	memset(regs, 0, sizeof(*regs));
 	regs->rip = entry;
 	regs->rdi = BOOT_INFO;

@@ -17,7 +17,13 @@
  */
 int boot_write(const struct gm_map *map, struct boot_info *info);
 
-/* Long mode; @sregs comes with what KVM has in there. */
+/* Page tables, and segments of that ring. Return: 0; an error of guest memory. */
+int boot_write_tables(struct gm_view *v, unsigned int ring);
+
+/* Long mode, segments of that ring; @sregs comes with what KVM has in there. */
+void boot_set_long_mode(struct kvm_sregs *sregs, uint8_t ring);
+
+/* The same for the program; @sregs comes with what KVM has in there. */
 void boot_set_registers(uint64_t entry, struct kvm_regs *regs, struct kvm_sregs *sregs);
 
 #endif /* BOOT_H */

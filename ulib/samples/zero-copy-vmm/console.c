@@ -30,8 +30,10 @@ static void end_line(struct console *c)
 	c->len = 0;
 }
 
-static void put(struct console *c, char ch)
+void console_put(struct console *c, char ch)
 {
+	if (ch == '\r')
+		return;
 	if (ch == '\n') {
 		end_line(c);
 		return;
@@ -49,7 +51,7 @@ bool console_write(struct console *c, uint16_t port, const void *data, uint32_t 
 	memcpy(&value, data, len < sizeof(value) ? len : sizeof(value));
 	switch (port) {
 	case PORT_CONSOLE:
-		put(c, (char)value);
+		console_put(c, (char)value);
 		return false;
 	case PORT_EXIT:
 		c->has_status = true;

@@ -30,6 +30,9 @@ struct console {
 
 void console_init(struct console *c);
 
+/* One character. */
+void console_put(struct console *c, char ch);
+
 /* A write to an I/O port. True: the guest has ended. */
 bool console_write(struct console *c, uint16_t port, const void *data, uint32_t len);
 

@@ -7,7 +7,8 @@
  *
  *   memory.c        RAM: regions, a map, dirty bitmaps and KVM's log
  *   elf_load.c      the guest program, from its file into RAM
- *   boot.c          page tables and the first registers
+ *   boot.c          page tables and the first registers; for a Linux kernel, linux_boot.c
+ *                   and acpi.c
  *   vm.c            KVM; vm_run.c its exits
  *   registers.c     the disk's registers, virtio-mmio
  *   device.c        the thread that serves its queue
@@ -19,7 +20,7 @@
  *   nvme.c          the controller: nvme_bar.c nvme_queue.c nvme_identify.c
  *                   nvme_memory.c
  *   guest/          the program in the virtual machine, with a driver that tests
- *   options.c console.c main.c   the rest
+ *   options.c console.c serial.c main.c   the rest
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -33,8 +34,10 @@
 #include "device.h"
 #include "disk.h"
 #include "elf_load.h"
+#include "linux_boot.h"
 #include "memory.h"
 #include "options.h"
+#include "serial.h"
 #include "vm.h"
 
 #define EXIT_SKIP 77
@@ -43,6 +46,7 @@
 struct machine {
 	struct device device;
 	struct console console;
+	struct serial serial;
 };
 
 static void mmio_read(void *ctx, uint64_t gpa, void *data, uint32_t len)
@@ -61,10 +65,23 @@ static void mmio_write(void *ctx, uint64_t gpa, const void *data, uint32_t len)
 		device_write(&m->device, gpa - DEVICE_BASE, data, len);
 }
 
+static void port_read(void *ctx, uint16_t port, void *data, uint32_t len)
+{
+	(void)ctx;
+	if (len == 1 && (uint16_t)(port - SERIAL_BASE) < SERIAL_PORTS)
+		*(uint8_t *)data = serial_read(port);
+}
+
 static bool port_write(void *ctx, uint16_t port, const void *data, uint32_t len)
 {
 	struct machine *m = ctx;
+	char sent;
 
+	if (len == 1 && (uint16_t)(port - SERIAL_BASE) < SERIAL_PORTS) {
+		if (serial_write(&m->serial, port, *(const uint8_t *)data, &sent))
+			console_put(&m->console, sent);
+		return false;
+	}
 	return console_write(&m->console, port, data, len);
 }
 
@@ -112,26 +129,40 @@ static void report(const struct machine *m, const struct memory_dirty *dirty, in
 	printf("guest=%s\n", verdict(&m->console, end));
 }
 
-/* Program and tables into RAM, the virtual CPU to its first instruction. */
-static int load(struct vm *vm, const struct options *o, const struct gm_map *map)
+static int load_program(const struct options *o, const struct gm_map *map, uint64_t *entry)
 {
 	struct boot_info info = {
 		.device = DEVICE_BASE, .repeat = o->repeat, .size = o->size, .depth = o->depth,
 	};
-	uint64_t entry;
 	int err;
 
 	strncpy(info.mode, o->mode, sizeof(info.mode) - 1);
-	err = elf_load(o->guest, map, BOOT_END, &entry);
+	err = elf_load(o->guest, map, BOOT_END, entry);
 	if (err)
 		return err;
 	err = boot_write(map, &info);
+	return err ? because_gm(err, "boot") : 0;
+}
+
+static int load_kernel(const struct options *o, const struct gm_map *map, uint64_t *entry)
+{
+	int err = elf_load(o->kernel, map, LINUX_MIN, entry);
+
+	return err ? err : linux_write(map, o->initrd, o->cmdline);
+}
+
+/* Program and tables into RAM, the virtual CPU to its first instruction. */
+static int load(struct vm *vm, const struct options *o, const struct gm_map *map)
+{
+	uint64_t entry;
+	int err = o->kernel ? load_kernel(o, map, &entry) : load_program(o, map, &entry);
+
 	if (err)
-		return because_gm(err, "boot");
+		return err;
 	memory_clean(map);
 	err = vm_set_memory(vm, map);
 	if (!err)
-		err = vm_set_cpu(vm, entry);
+		err = vm_set_cpu(vm, entry, o->kernel ? linux_set_registers : boot_set_registers);
 	return err ? because(err, "KVM: %s", strerror(-err)) : 0;
 }
 
@@ -140,7 +171,7 @@ static int run_guest(struct vm *vm, const struct options *o, struct machine *m)
 {
 	const struct vm_bus bus = {
 		.ctx = m, .mmio_read = mmio_read, .mmio_write = mmio_write,
-		.port_write = port_write,
+		.port_read = port_read, .port_write = port_write,
 	};
 	int ret = vm_add_kick(vm, DEVICE_BASE + VIRTIO_MMIO_QUEUE_NOTIFY, m->device.kick);
 
@@ -163,6 +194,7 @@ static int run(struct vm *vm, const struct options *o, struct gm_map *map,
 	if (err)
 		return err;
 	console_init(&m.console);
+	m.serial = (struct serial){ .divisor = false };
 	err = device_start(&m.device, backend, map);
 	if (err)
 		return because(err, "device: %s", strerror(-err));

@@ -10,7 +10,10 @@
 /**
  * struct options - what the command line says
  * @disk: "KIND:NAME"
- * @guest: the guest program's file
+ * @guest: the guest program's file, or NULL
+ * @kernel: a Linux kernel's, or NULL
+ * @initrd: of that kernel, or NULL
+ * @cmdline: of that kernel
  * @mode: what it is to do
  * @memory: MiB of RAM
  * @repeat: how often
@@ -21,6 +24,9 @@
 struct options {
 	const char *disk;
 	const char *guest;
+	const char *kernel;
+	const char *initrd;
+	const char *cmdline;
 	const char *mode;
 	uint64_t memory;
 	uint64_t repeat;

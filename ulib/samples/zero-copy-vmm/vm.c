@@ -11,10 +11,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "boot.h"
 #include "vm.h"
 
 #define CPUID_MAX 128
+/* Of function 1, in ecx. */
+#define CPUID_TSC_DEADLINE (1u << 24)
+#define CPUID_HYPERVISOR (1u << 31)
 
 static int add_vcpu(struct vm *vm)
 {
@@ -106,6 +108,22 @@ int vm_add_irq(struct vm *vm, uint32_t line, int fd)
 	return ioctl(vm->vm, KVM_IRQFD, &irq) ? -errno : 0;
 }
 
+/*
+ * What KVM leaves to us to say: that it is KVM, whose clock a kernel can use; and that its
+ * interrupt controller has a timer that needs no calibration.
+ */
+static void add_features(const struct vm *vm, struct kvm_cpuid2 *cpuid)
+{
+	uint32_t bits = CPUID_HYPERVISOR, i;
+
+	if (vm->has_irqchip &&
+	    ioctl(vm->kvm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
+		bits |= CPUID_TSC_DEADLINE;
+	for (i = 0; i < cpuid->nent; i++)
+		if (cpuid->entries[i].function == 1)
+			cpuid->entries[i].ecx |= bits;
+}
+
 /* What the host's CPU and KVM can do. */
 static int set_cpuid(struct vm *vm)
 {
@@ -116,14 +134,18 @@ static int set_cpuid(struct vm *vm)
 	if (!cpuid)
 		return -ENOMEM;
 	cpuid->nent = CPUID_MAX;
-	if (ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid) ||
-	    ioctl(vm->vcpu, KVM_SET_CPUID2, cpuid))
+	if (ioctl(vm->kvm, KVM_GET_SUPPORTED_CPUID, cpuid))
+		err = -errno;
+	add_features(vm, cpuid);
+	if (!err && ioctl(vm->vcpu, KVM_SET_CPUID2, cpuid))
 		err = -errno;
 	free(cpuid);
 	return err;
 }
 
-int vm_set_cpu(struct vm *vm, uint64_t entry)
+int vm_set_cpu(struct vm *vm, uint64_t entry,
+	       void (*set_registers)(uint64_t entry, struct kvm_regs *regs,
+				     struct kvm_sregs *sregs))
 {
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
@@ -133,7 +155,7 @@ int vm_set_cpu(struct vm *vm, uint64_t entry)
 		return err;
 	if (ioctl(vm->vcpu, KVM_GET_SREGS, &sregs))
 		return -errno;
-	boot_set_registers(entry, &regs, &sregs);
+	set_registers(entry, &regs, &sregs);
 	if (ioctl(vm->vcpu, KVM_SET_SREGS, &sregs) || ioctl(vm->vcpu, KVM_SET_REGS, &regs))
 		return -errno;
 	return 0;

@@ -34,7 +34,8 @@ struct vm_bus {
 	/* A guest physical address that is no memory. */
 	void (*mmio_read)(void *ctx, uint64_t gpa, void *data, uint32_t len);
 	void (*mmio_write)(void *ctx, uint64_t gpa, const void *data, uint32_t len);
-	/* A port; true: the run ends. */
+	void (*port_read)(void *ctx, uint16_t port, void *data, uint32_t len);
+	/* True: the run ends. */
 	bool (*port_write)(void *ctx, uint16_t port, const void *data, uint32_t len);
 };
 
@@ -54,8 +55,10 @@ int vm_add_kick(struct vm *vm, uint64_t gpa, int fd);
 /* The eventfd @fd raises interrupt line @line. */
 int vm_add_irq(struct vm *vm, uint32_t line, int fd);
 
-/* Long mode, at @entry, with what boot.c has put into memory. */
-int vm_set_cpu(struct vm *vm, uint64_t entry);
+/* The CPU begins with what @set_registers makes of @entry. */
+int vm_set_cpu(struct vm *vm, uint64_t entry,
+	       void (*set_registers)(uint64_t entry, struct kvm_regs *regs,
+				     struct kvm_sregs *sregs));
 
 enum vm_end {
 	VM_STOPPED,	/* a port_write() said so */

@@ -48,10 +48,13 @@ static bool do_port(struct vm *vm, const struct vm_bus *bus)
 
 	if (run->io.data_offset > vm->run_size || size > vm->run_size - run->io.data_offset)
 		return false;
-	if (run->io.direction == KVM_EXIT_IO_IN) {
-		memset(data, 0xff, size);
-		return false;
+	for (i = 0; i < run->io.count && run->io.direction == KVM_EXIT_IO_IN; i++) {
+		memset(data + (uint64_t)i * run->io.size, 0xff, run->io.size);
+		bus->port_read(bus->ctx, run->io.port, data + (uint64_t)i * run->io.size,
+			       run->io.size);
 	}
+	if (run->io.direction == KVM_EXIT_IO_IN)
+		return false;
 	for (i = 0; i < run->io.count; i++)
 		if (bus->port_write(bus->ctx, run->io.port, data + (uint64_t)i * run->io.size,
 				    run->io.size))

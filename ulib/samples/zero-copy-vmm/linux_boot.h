@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * linux_boot.h - what a Linux kernel finds in memory and in registers when it begins.
+ */
+#ifndef LINUX_BOOT_H
+#define LINUX_BOOT_H
+
+#include <linux/kvm.h>
+
+#include <guestmem.h>
+
+/* A kernel may not lie below: what it is told is there. */
+#define LINUX_MIN	0x100000u
+
+/*
+ * Write what the 64-bit boot protocol wants: a page of parameters, the command line, page
+ * tables; and load the file @initrd, unless it is NULL. The kernel is loaded already.
+ *
+ * Return: 0; a negative errno with because().
+ */
+int linux_write(const struct gm_map *map, const char *initrd, const char *cmdline);
+
+/* As boot_set_registers(), in ring 0. */
+void linux_set_registers(uint64_t entry, struct kvm_regs *regs, struct kvm_sregs *sregs);
+
+#endif /* LINUX_BOOT_H */
