@@ -115,19 +115,28 @@ static int th_run(const struct th_test *test, const struct th_variant *v)
 	return t.failed ? TH_FAILED : t.skip ? TH_SKIPPED : TH_PASSED;
 }
 
+/* That no process could be made says nothing of the test: once more, a little later. */
+#define TH_SPAWNS 3
+
 /* The whole program again, for one test. */
 static bool th_spawn(const char *program, const struct th_test *test,
 		     const struct th_variant *v, int number)
 {
+	intptr_t status = -1;
 	char text[16];
-	intptr_t status;
+	int i;
 
 	snprintf(text, sizeof(text), "%d", number);
 	fflush(stdout);
 	errno = 0;
-	status = _spawnl(_P_WAIT, program, program, text, NULL);
-	if (status == -1)
-		fprintf(stderr, "# %s: %s\n", test->name, errno ? strerror(errno) : "died");
+	for (i = 0; i < TH_SPAWNS && (!i || (status == -1 && errno)); i++) {
+		if (i) {
+			fprintf(stderr, "# %s: no process: %s\n", test->name, strerror(errno));
+			usleep(500000);
+		}
+		errno = 0;
+		status = _spawnl(_P_WAIT, program, program, text, NULL);
+	}
 	if (status == TH_SKIPPED) {
 		printf("ok %d # SKIP %s\n", number, test->name);
 		return true;
