@@ -15,6 +15,7 @@ programs=()
 files=("$GM_SRC/selftests/platforms/unit_guest.sh:run.sh")
 for file in "$GM_SRC"/selftests/unit/test_*.c; do
 	test=$(basename "$file" .c)
+	! grep -q '^/\* gm-test: not-linux \*/' "$file" || continue
 	case " $(echo ${GM_PLATFORM_TESTS:-${tests:-$test}}) " in *" $test "*) ;; *) continue ;; esac
 	programs+=("$test")
 	files+=("$GM_BUILD/$arch/unit/$test:tests/$test")
