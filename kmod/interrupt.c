@@ -70,7 +70,10 @@ guestmem_triggers_get(const s32 __user *ufds, u32 count)
 	return triggers;
 }
 
-/* The first @n of them. */
+/*
+ * The first @n of them. The kernel goes back to the interrupt line, which stays off as
+ * it was since guestmem_device_start().
+ */
 static void guestmem_irqs_free(struct guestmem_device *gdev, u32 n)
 {
 	while (n--)
@@ -78,6 +81,7 @@ static void guestmem_irqs_free(struct guestmem_device *gdev, u32 n)
 			free_irq(pci_irq_vector(gdev->pdev, n),
 				 gdev->triggers[n]);
 	pci_free_irq_vectors(gdev->pdev);
+	pci_intx(gdev->pdev, 0);
 }
 
 /* Nothing is left behind on error. */

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include "kselftest_harness.h"
+#include "config.h"
 #include "edu.h"
 #include "session.h"
 
@@ -126,6 +127,17 @@ TEST_F(interrupts, end_and_begin)
 	raise_one(self->edu);
 	EXPECT_EQ(1, signalled(other, SOON_MS));
 	EXPECT_EQ(0, signalled(self->event, 0));
+}
+
+/* Nobody answers the interrupt line: it is off, before messages and after them. */
+TEST_F(interrupts, leave_the_line_off)
+{
+	for (int i = 0; i < 3; i++) {
+		EXPECT_EQ(PCI_COMMAND_INTX_DISABLE,
+			  config_command(self->address) & PCI_COMMAND_INTX_DISABLE);
+		ASSERT_EQ(0, interrupts_set(self->s.device, &self->event, 1));
+		ASSERT_EQ(0, interrupts_set(self->s.device, NULL, 0));
+	}
 }
 
 TEST_F(interrupts, not_wanted)
