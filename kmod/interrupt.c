@@ -29,9 +29,11 @@ u32 guestmem_interrupts_max(struct pci_dev *pdev)
 	return max(n, 0);
 }
 
+/* @trigger: NULL if nobody wants it. */
 static irqreturn_t guestmem_interrupt(int irq, void *trigger)
 {
-	guestmem_eventfd_signal(trigger);
+	if (trigger)
+		guestmem_eventfd_signal(trigger);
 	return IRQ_HANDLED;
 }
 
@@ -77,14 +79,16 @@ guestmem_triggers_get(const s32 __user *ufds, u32 count)
 static void guestmem_irqs_free(struct guestmem_device *gdev, u32 n)
 {
 	while (n--)
-		if (gdev->triggers[n])
-			free_irq(pci_irq_vector(gdev->pdev, n),
-				 gdev->triggers[n]);
+		free_irq(pci_irq_vector(gdev->pdev, n), gdev->triggers[n]);
 	pci_free_irq_vectors(gdev->pdev);
 	pci_intx(gdev->pdev, 0);
 }
 
-/* Nothing is left behind on error. */
+/*
+ * Also those that are not wanted: who has the registers can unmask them in the device's
+ * own table, and for what comes without a handler the kernel writes to its log. Nothing
+ * is left behind on error.
+ */
 static int guestmem_irqs_request(struct guestmem_device *gdev, u32 count)
 {
 	struct pci_dev *pdev = gdev->pdev;
@@ -96,8 +100,6 @@ static int guestmem_irqs_request(struct guestmem_device *gdev, u32 count)
 	if (ret < 0)
 		return ret == -ENOMEM ? ret : -ENOSPC;
 	for (i = 0; i < count; i++) {
-		if (!gdev->triggers[i])
-			continue;
 		ret = request_irq(pci_irq_vector(pdev, i), guestmem_interrupt,
 				  0, gdev->name, gdev->triggers[i]);
 		if (ret) {
