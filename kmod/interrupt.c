@@ -18,12 +18,18 @@
 
 /**
  * guestmem_interrupts_max() - how many different interrupts a device can send
- * @pdev: the device
+ * @pdev: the device; one that was pulled out sends none
+ *
+ * Its configuration reads as all ones then: by that the kernel would look for a table
+ * of messages where it is not, and write to it.
  */
 u32 guestmem_interrupts_max(struct pci_dev *pdev)
 {
-	int n = pci_msix_vec_count(pdev);
+	int n;
 
+	if (!pci_device_is_present(pdev))
+		return 0;
+	n = pci_msix_vec_count(pdev);
 	if (n <= 0)
 		n = pci_msi_vec_count(pdev);
 	return max(n, 0);

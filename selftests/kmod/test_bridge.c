@@ -84,7 +84,7 @@ FIXTURE_SETUP(bridge)
 	ASSERT_STREQ("bus", methods);
 	for (int i = 0; i < 3; i++)
 		ASSERT_FD(&self->log[i], fault_log_open());
-	ASSERT_EQ(0, file_write("/dev/kmsg", "<4>guestmem: test begins"));
+	ASSERT_EQ(0, file_write("/dev/kmsg", "<4>guestmem: test begins\n"));
 	ASSERT_EQ(0, device_bind(self->address[0]));
 	snprintf(self->node, sizeof(self->node), DEVICE_DIR "/%s",
 		 self->address[0]);
@@ -117,6 +117,46 @@ TEST_F(bridge, resets)
 		close(fd);
 		EXPECT_EQ(command, config_command(address));
 	}
+}
+
+/* Which bus is below the bridge above a device. */
+static int bus_write(const char *address, uint8_t bus)
+{
+	char path[ADDRESS_MAX + 64];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), DEVICES "/%s/../config", address);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = pwrite(fd, &bus, 1, PCI_SECONDARY_BUS);
+	close(fd);
+	return n == 1 ? 0 : -EIO;
+}
+
+/* What all ones in its configuration would say of it is not believed. */
+TEST_F(bridge, pulled_out)
+{
+	const char *address = self->address[0];
+	uint8_t bus = (uint8_t)strtoul(address + strlen("0000:"), NULL, 16);
+	struct guestmem_device_info info;
+	const int32_t none = -1;
+	int fd, ret;
+
+	fd = open(self->node, O_RDWR | O_CLOEXEC);
+	ASSERT_LE(0, fd);
+	ASSERT_EQ(0, device_info_get(fd, &info));
+	EXPECT_EQ(1, info.interrupts);
+	ASSERT_EQ(0, bus_write(address, 0));
+	ret = device_info_get(fd, &info);
+	EXPECT_EQ(-ERANGE, interrupts_set(fd, &none, 1));
+	ASSERT_EQ(0, bus_write(address, bus));
+	EXPECT_EQ(0, ret);
+	EXPECT_EQ(0, info.interrupts);
+	ASSERT_EQ(0, device_info_get(fd, &info));
+	EXPECT_EQ(1, info.interrupts);
+	close(fd);
 }
 
 TEST_HARNESS_MAIN

@@ -507,7 +507,8 @@ struct guestmem_unmap {
  * @class_revision: Output, the same: class, subclass, programming interface and
  *	revision, a byte each, the class in the highest
  * @bars: Output, bit n: GUESTMEM_BAR gives BAR n
- * @interrupts: Output, how many interrupts GUESTMEM_INTERRUPTS can set up
+ * @interrupts: Output, how many interrupts GUESTMEM_INTERRUPTS can set up; 0 while the
+ *	device does not answer, as when it was pulled out
  *
  * Which device it is, and what it has.
  *
