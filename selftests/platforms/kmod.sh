@@ -14,7 +14,6 @@ name=${1:?usage: kmod.sh MACHINE}
 platform_set "$name"
 kernel=$name boot=strict
 qemu=("${qemu[@]/gic-version=3/gic-version=3,iommu=smmuv3}")
-# shellcheck disable=SC2207 # names have no spaces
 # Some are for another architecture alone, and are not built.
 programs=()
 for program in $(machine_programs test_ | grep -v '^m32/'); do
