@@ -143,7 +143,8 @@ TEST_F(nvme, interrupts)
 			asleep++;
 		}
 	}
-	EXPECT_LE(32, asleep);
+	/* How often is a matter of who is faster. */
+	EXPECT_LT(0, asleep);
 }
 
 /* Memory of the next region begins where the first one ends: at a page. */
