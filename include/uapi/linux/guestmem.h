@@ -140,10 +140,10 @@ enum guestmem_alloc_flags {
  *
  * Make a region of zeroed memory that stays where it is. It can be mapped with
  * mmap(2), MAP_SHARED only, and such a mapping takes no page faults; a forked
- * child does not inherit it, unless madvise(2) has said MADV_DOFORK. Its pages
- * are ordinary memory to the rest of the kernel (direct I/O, KVM memory slots,
- * VFIO). The memory counts as locked in the name of the caller's user, and is
- * freed when the last file descriptor, CPU mapping and device map of it has gone.
+ * child does not inherit it, unless madvise(2) has said MADV_DOFORK (not all kernels
+ * allow that). Its pages are ordinary memory to the rest of the kernel (direct I/O, KVM
+ * memory slots, VFIO). The memory counts as locked in the name of the caller's user, and
+ * is freed when the last file descriptor, CPU mapping and device map of it has gone.
  *
  * Particular errors:
  *
