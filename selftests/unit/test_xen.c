@@ -570,7 +570,7 @@ static void hammer(struct __test_metadata *_metadata, struct gm_region *r)
 	}
 }
 
-TEST_F(xen, many_threads_and_one_cache)
+TEST_F_TIMEOUT(xen, many_threads_and_one_cache, 300)
 {
 	PAGES_OF_4_KIB();
 	struct gm_region *r;
