@@ -101,14 +101,25 @@ static int memory_changed(struct backend *b, struct gm_map *m)
 	return d->bounce ? 0 : map_guest(d, m);
 }
 
+/* Each map keeps the device's file open: with the last one it is reset, if need be. */
+static void close_controller(struct nvme_disk *d)
+{
+	nvme_guard_forget(&d->nvme.guard, NVME_BUFFER);
+	nvme_memory_unmap(&d->buffers);
+	nvme_close(&d->nvme);
+}
+
 void nvme_disk_kill(struct nvme_disk *d, int err)
 {
 	/*
-	 * What it was told it may still do. Stopped, it does not; if it does not obey, the
-	 * IOMMU holds it back. Before requests fail, since their memory is in use again then.
+	 * What it was told it may still do. Stopped, it does not; if it does not obey, it is
+	 * reset. Before requests fail, since their memory is in use again then.
 	 */
-	nvme_abandon(&d->nvme);
+	int ret = nvme_abandon(&d->nvme);
+
 	forget_guest(d);
+	if (ret == -ETIMEDOUT)
+		close_controller(d);
 	nvme_disk_fail(d, err);
 }
 
@@ -122,11 +133,10 @@ static void disk_close(struct backend *b)
 	struct nvme_disk *d = (struct nvme_disk *)b;
 
 	/* Stopped first: a device whose DMA is blocked may be upset. */
-	if (nvme_queue_in_flight(&d->nvme.io))
+	if (d->nvme.device && nvme_queue_in_flight(&d->nvme.io))
 		nvme_abandon(&d->nvme);
-	nvme_guard_forget(&d->nvme.guard, NVME_BUFFER);
-	nvme_close(&d->nvme);
 	forget_guest(d);
+	close_controller(d);
 	nvme_memory_exit(&d->buffers);
 	free(d);
 }

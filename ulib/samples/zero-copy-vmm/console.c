@@ -9,6 +9,8 @@
 #include "guest/boot_info.h"
 
 #define PRINT_MAX (1u << 20)
+/* What is printed around a line: "guest: " and its end. */
+#define LINE_COST 8u
 
 void console_init(struct console *c)
 {
@@ -23,8 +25,9 @@ static void end_line(struct console *c)
 		c->passed++;
 	else if (!strncmp(c->line, "not ok ", 7))
 		c->failed++;
-	if (c->left >= c->len) {
-		c->left -= c->len;
+	/* A line is more than its characters: one without any is printed, too. */
+	if (c->left >= c->len + LINE_COST) {
+		c->left -= c->len + LINE_COST;
 		fprintf(stderr, "guest: %s\n", c->line);
 	}
 	c->len = 0;

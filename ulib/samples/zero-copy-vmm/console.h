@@ -12,7 +12,7 @@
  * struct console - the guest's words
  * @line: the line that is not complete yet
  * @len: its length
- * @left: characters that are still printed; a guest may talk without end
+ * @left: characters that are still printed, all of them; a guest may talk without end
  * @passed: lines "ok ..."
  * @failed: lines "not ok ..."
  * @has_status: it has said the end

@@ -225,12 +225,13 @@ void nvme_close(struct nvme *c)
 {
 	if (c->bar.regs) {
 		shut_down(c);
-		/* One that does not obey is reset when its file is closed. */
 		nvme_stop(c);
 	}
 	nvme_bar_close(&c->bar);
 	nvme_guard_exit(&c->guard);
-	nvme_memory_exit(&c->rings);
+	nvme_memory_unmap(&c->rings);
 	gm_kmod_device_put(c->device);
 	c->device = NULL;
+	/* One that did not obey has been reset by now: its file is closed. */
+	nvme_memory_exit(&c->rings);
 }

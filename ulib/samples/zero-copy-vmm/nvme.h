@@ -47,7 +47,11 @@ struct nvme {
  */
 int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint64_t more,
 	      bool interrupt);
-/* Write caches out, and stop. Nothing may be in flight that is still wanted. */
+/*
+ * Write caches out, and stop; once more does nothing. Nothing may be in flight that is
+ * still wanted, and nothing else be mapped: then a controller that does not obey is reset
+ * before its memory goes.
+ */
 void nvme_close(struct nvme *c);
 
 /*

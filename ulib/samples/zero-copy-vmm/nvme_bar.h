@@ -27,12 +27,16 @@ void nvme_bar_close(struct nvme_bar *bar);
 
 static inline uint32_t nvme_read32(const struct nvme_bar *bar, uint32_t at)
 {
-	return gm_le32_to_cpu(*(const volatile gm_le32_t *)(bar->regs + at));
+	const volatile void *p = bar->regs + at;
+
+	return gm_le32_to_cpu(*(const volatile gm_le32_t *)p);
 }
 
 static inline void nvme_write32(const struct nvme_bar *bar, uint32_t at, uint32_t value)
 {
-	*(volatile gm_le32_t *)(bar->regs + at) = gm_cpu_to_le32(value);
+	volatile void *p = bar->regs + at;
+
+	*(volatile gm_le32_t *)p = gm_cpu_to_le32(value);
 }
 
 /* By halves: not all controllers take an access of 8 bytes. */

@@ -46,9 +46,15 @@ int nvme_memory_init(struct nvme_memory *m, struct gm_kmod *module,
 	return 0;
 }
 
-void nvme_memory_exit(struct nvme_memory *m)
+void nvme_memory_unmap(struct nvme_memory *m)
 {
 	gm_dma_map_put(m->map);
+	m->map = NULL;
+}
+
+void nvme_memory_exit(struct nvme_memory *m)
+{
+	nvme_memory_unmap(m);
 	gm_region_put(m->region);
 	memset(m, 0, sizeof(*m));
 }

@@ -41,6 +41,8 @@ struct nvme_piece {
 int nvme_memory_init(struct nvme_memory *m, struct gm_kmod *module,
 		     struct gm_kmod_device *device, uint64_t len);
 void nvme_memory_exit(struct nvme_memory *m);
+/* The first half of nvme_memory_exit(): it is mapped no more, and still there. */
+void nvme_memory_unmap(struct nvme_memory *m);
 /* 0 or -ENOMEM. */
 int nvme_memory_take(struct nvme_memory *m, uint64_t len, struct nvme_piece *out);
 
