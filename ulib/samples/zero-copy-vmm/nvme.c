@@ -125,7 +125,7 @@ int nvme_admin(struct nvme *c, struct nvme_command *command)
 	struct nvme_done done;
 	int ret;
 
-	if (nvme_queue_id(&c->admin) < 0)
+	if (nvme_queue_is_full(&c->admin))
 		return -EBUSY;
 	nvme_queue_put(&c->admin, command);
 	nvme_queue_ring(&c->admin);

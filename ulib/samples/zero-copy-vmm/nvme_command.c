@@ -16,7 +16,7 @@
 
 static struct nvme_slot *next_slot(struct nvme_disk *d)
 {
-	return &d->slots[nvme_queue_id(&d->nvme.io)];
+	return &d->slots[nvme_queue_next_id(&d->nvme.io)];
 }
 
 /* From here on it is in flight. */

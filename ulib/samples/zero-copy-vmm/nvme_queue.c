@@ -33,9 +33,14 @@ int nvme_queue_init(struct nvme_queue *q, const struct nvme_bar *bar, struct nvm
 	return ret;
 }
 
-int nvme_queue_id(const struct nvme_queue *q)
+bool nvme_queue_is_full(const struct nvme_queue *q)
 {
-	return q->nfree ? q->free[q->nfree - 1] : -EBUSY;
+	return !q->nfree;
+}
+
+uint16_t nvme_queue_next_id(const struct nvme_queue *q)
+{
+	return q->free[q->nfree - 1];
 }
 
 void nvme_queue_put(struct nvme_queue *q, struct nvme_command *command)

@@ -68,8 +68,11 @@ static inline unsigned int nvme_queue_in_flight(const struct nvme_queue *q)
 	return q->entries - 1u - q->nfree;
 }
 
-/* An id for a command that nvme_queue_put() is given next; -EBUSY all are in flight. */
-int nvme_queue_id(const struct nvme_queue *q);
+/* All ids are in flight: nothing can be put. */
+bool nvme_queue_is_full(const struct nvme_queue *q);
+
+/* The id of the command that nvme_queue_put() is given next; the queue is not full. */
+uint16_t nvme_queue_next_id(const struct nvme_queue *q);
 /* Fill an entry; the controller sees it at nvme_queue_ring(). */
 void nvme_queue_put(struct nvme_queue *q, struct nvme_command *command);
 void nvme_queue_ring(struct nvme_queue *q);
