@@ -61,7 +61,6 @@ struct backend;
 
 /**
  * struct backend_ops - a kind of backend
- * @name: its name, for people
  * @submit: begin a request; it stays the backend's until @reap gives it back. 0; -EBUSY
  *	no room now, try again after a @reap has given something back. What is wrong
  *	with the request itself is its result
@@ -73,7 +72,6 @@ struct backend;
  *	by the medium any more when it returns
  */
 struct backend_ops {
-	const char *name;
 	int (*submit)(struct backend *b, struct backend_io *io);
 	struct backend_io *(*reap)(struct backend *b);
 	int (*poll_fd)(const struct backend *b);
@@ -84,6 +82,7 @@ struct backend_ops {
 /**
  * struct backend - the first member of each kind's own struct
  * @ops: its kind
+ * @name: its name, for people
  * @sectors: size of the medium
  * @block_size: smallest unit of transfer of the medium, in bytes, a multiple of
  *	SECTOR_SIZE; a request that is not whole blocks is a result of -EINVAL
@@ -92,6 +91,7 @@ struct backend_ops {
  */
 struct backend {
 	const struct backend_ops *ops;
+	const char *name;
 	uint64_t sectors;
 	uint32_t block_size;
 	uint64_t max_bytes;

@@ -114,7 +114,6 @@ static void file_close(struct backend *b)
 }
 
 static const struct backend_ops file_ops = {
-	.name = "file",
 	.submit = file_submit,
 	.reap = file_reap,
 	.poll_fd = file_poll_fd,
@@ -153,6 +152,7 @@ int backend_file_open(const char *path, struct gm_map *m, struct backend **out)
 		return err;
 	}
 	f->backend.ops = &file_ops;
+	f->backend.name = "file";
 	f->backend.sectors = size >> SECTOR_SHIFT;
 	f->backend.block_size = SECTOR_SIZE;
 	f->backend.max_bytes = UINT64_MAX;

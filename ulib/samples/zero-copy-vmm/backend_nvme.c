@@ -142,16 +142,6 @@ static void disk_close(struct backend *b)
 }
 
 static const struct backend_ops nvme_ops = {
-	.name = "nvme",
-	.submit = nvme_disk_submit,
-	.reap = nvme_disk_reap,
-	.poll_fd = poll_fd,
-	.memory_changed = memory_changed,
-	.close = disk_close,
-};
-
-static const struct backend_ops bounce_ops = {
-	.name = "bounce",
 	.submit = nvme_disk_submit,
 	.reap = nvme_disk_reap,
 	.poll_fd = poll_fd,
@@ -184,7 +174,8 @@ static int slots_init(struct nvme_disk *d, struct gm_kmod *module)
 
 static void describe(struct nvme_disk *d)
 {
-	d->base.ops = d->bounce ? &bounce_ops : &nvme_ops;
+	d->base.ops = &nvme_ops;
+	d->base.name = d->bounce ? "bounce" : "nvme";
 	d->base.block_size = d->nvme.block_size;
 	d->base.sectors = d->nvme.blocks * (d->nvme.block_size / SECTOR_SIZE);
 	d->base.max_bytes = DISK_MAX_BYTES;

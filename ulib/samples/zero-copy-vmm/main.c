@@ -111,7 +111,7 @@ static void report(const struct machine *m, const struct memory_dirty *dirty, in
 	const struct backend *b = d->blk.backend;
 	uint64_t requests = d->blk.requests;
 
-	printf("backend=%s\n", b->ops->name);
+	printf("backend=%s\n", b->name);
 	show("requests", requests);
 	show("errors", d->blk.errors);
 	show("backend_requests", b->stats.requests);
