@@ -196,6 +196,17 @@ static int check_capabilities(struct nvme *c)
 	return NVME_CAP_NVM(c->cap) && !NVME_CAP_MPSMIN(c->cap) ? 0 : -EOPNOTSUPP;
 }
 
+/* Before a register is touched: another kind of device has others at the same place. */
+static int check_class(const struct nvme *c)
+{
+	struct gm_kmod_device_info info;
+	int ret = gm_kmod_device_query(c->device, &info);
+
+	if (ret)
+		return ret;
+	return info.class_revision >> 8 == NVME_CLASS ? 0 : -EMEDIUMTYPE;
+}
+
 int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint64_t more,
 	      bool interrupt)
 {
@@ -205,7 +216,9 @@ int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint6
 	ret = gm_kmod_device_open(address, 0, &c->device);
 	if (ret)
 		return ret;
-	ret = nvme_bar_open(&c->bar, c->device, interrupt);
+	ret = check_class(c);
+	if (!ret)
+		ret = nvme_bar_open(&c->bar, c->device, interrupt);
 	/* A map is what makes the device master of its bus, too. */
 	if (!ret)
 		ret = nvme_memory_init(&c->rings, module, c->device,

@@ -42,7 +42,8 @@ struct nvme {
 
 /*
  * Open it and start it. @more: bytes of @rings for others; @interrupt: an eventfd is
- * signalled for completions. 0 or a negative errno, with
+ * signalled for completions. 0 or a negative errno (-EMEDIUMTYPE: it is another kind of
+ * device, and none of its registers was touched), with
  * nothing left behind. All of the driver's memory is mapped before it is started.
  */
 int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint64_t more,

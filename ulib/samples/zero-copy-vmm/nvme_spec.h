@@ -34,6 +34,9 @@
 #define NVME_CSTS_CFS 2u
 #define NVME_CSTS_SHST 0xcu
 #define NVME_CSTS_SHST_COMPLETE 0x8u
+/* Mass storage, NVMe, for I/O: class, subclass, programming interface. */
+#define NVME_CLASS 0x010802u
+
 /* What a device gives that is not there. */
 #define NVME_GONE UINT32_MAX
 
