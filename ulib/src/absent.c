@@ -14,7 +14,28 @@
 #include <guestmem/snapshot.h>
 #include <guestmem/vhost_log.h>
 
+#include "os_mman.h"
 #include "xen_private.h"
+
+#define OPTS struct gm_mmap_opts
+
+/* Flags that only Linux has a word for. */
+#define ABSENT_FLAGS \
+	(GM_MMAP_MEMFD | GM_MMAP_THP | GM_MMAP_NO_THP | GM_MMAP_NO_DUMP | \
+	 GM_MMAP_NO_FORK | GM_MMAP_MERGEABLE)
+
+int gm_absent_opts(const struct gm_mmap_opts *o)
+{
+	if (o->flags & ABSENT_FLAGS)
+		return gm_option_error(-EOPNOTSUPP, OPTS, flags);
+	if (o->map_flags & ~(MAP_SHARED | MAP_PRIVATE))
+		return gm_option_error(-EOPNOTSUPP, OPTS, map_flags);
+	if (o->huge_size)
+		return gm_option_error(-EOPNOTSUPP, OPTS, huge_size);
+	if (o->numa_node)
+		return gm_option_error(-EOPNOTSUPP, OPTS, numa_node);
+	return 0;
+}
 
 static int absent(void)
 {

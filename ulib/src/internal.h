@@ -206,6 +206,8 @@ int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 int gm_mmap_bitmap(struct gm_bitmap *rdonly, const struct gm_mmap_opts *o,
 		   uint64_t len, struct gm_bitmap **out);
 int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o);
+/* Not on Linux: the first option that only Linux has, or 0. With gm_error. */
+int gm_absent_opts(const struct gm_mmap_opts *o);
 int gm_os_map_advise(struct gm_mapping *m, const struct gm_mmap_opts *o);
 void gm_os_unmap(const struct gm_mapping *m);
 int gm_os_discard(const struct gm_mapping *m, uint64_t off, uint64_t len);

@@ -16,13 +16,6 @@
 
 #include "os_posix.h"
 
-#define OPTS struct gm_mmap_opts
-
-/* Flags that POSIX has no word for. */
-#define ABSENT_FLAGS \
-	(GM_MMAP_MEMFD | GM_MMAP_THP | GM_MMAP_NO_THP | GM_MMAP_NO_DUMP | \
-	 GM_MMAP_NO_FORK | GM_MMAP_MERGEABLE)
-
 /* An object that has no name any more, of @len bytes; or a negative errno. */
 static int make_object(uint64_t len)
 {
@@ -61,20 +54,6 @@ int gm_posix_map_zeros(void *addr, uint64_t len, int prot, int kind, void **out)
 		*out = p;
 	close(fd);
 	return err;
-}
-
-/* What was asked for and can't be had; else 0. */
-static int check_opts(const struct gm_mmap_opts *o)
-{
-	if (o->flags & ABSENT_FLAGS)
-		return gm_option_error(-EOPNOTSUPP, OPTS, flags);
-	if (o->map_flags & ~(MAP_SHARED | MAP_PRIVATE))
-		return gm_option_error(-EOPNOTSUPP, OPTS, map_flags);
-	if (o->huge_size)
-		return gm_option_error(-EOPNOTSUPP, OPTS, huge_size);
-	if (o->numa_node)
-		return gm_option_error(-EOPNOTSUPP, OPTS, numa_node);
-	return 0;
 }
 
 /* Is the file long enough now, and the offset one that it can be mapped at? */
@@ -153,7 +132,7 @@ static int map_at(struct gm_mapping *m, const struct gm_mmap_opts *o)
 int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o)
 {
 	uint64_t rounded;
-	int ret = check_opts(o);
+	int ret = gm_absent_opts(o);
 
 	m->page_size = gm_os_page_size();
 	m->hugetlbfs = GM_NO;

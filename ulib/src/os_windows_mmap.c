@@ -10,22 +10,13 @@
 
 #define OPTS struct gm_mmap_opts
 
-/* Flags that Windows has no word for. */
-#define ABSENT_FLAGS \
-	(GM_MMAP_MEMFD | GM_MMAP_THP | GM_MMAP_NO_THP | GM_MMAP_NO_DUMP | \
-	 GM_MMAP_NO_FORK | GM_MMAP_MERGEABLE)
-
 /* What was asked for and can't be had; else 0. */
 static int check_opts(const struct gm_mmap_opts *o)
 {
-	if (o->flags & ABSENT_FLAGS)
-		return gm_option_error(-EOPNOTSUPP, OPTS, flags);
-	if (o->map_flags & ~(MAP_SHARED | MAP_PRIVATE))
-		return gm_option_error(-EOPNOTSUPP, OPTS, map_flags);
-	if (o->huge_size)
-		return gm_option_error(-EOPNOTSUPP, OPTS, huge_size);
-	if (o->numa_node)
-		return gm_option_error(-EOPNOTSUPP, OPTS, numa_node);
+	int ret = gm_absent_opts(o);
+
+	if (ret)
+		return ret;
 	/* A view can't be put into memory that is reserved, before Windows 10. */
 	if (o->guard_size && o->file)
 		return gm_option_error(-EOPNOTSUPP, OPTS, guard_size);
