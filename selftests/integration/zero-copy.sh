@@ -5,7 +5,8 @@
 # machines of its own, on the emulated SVM of that machine. Sourced after lib.sh.
 #
 #   zc_run IOMMU < STEPS     IOMMU is on or off; steps as guest/zero-copy.sh has them
-#   zc_program, zc_linux     begin of the options of a step, for what is to run
+#   $zc_program              begin of the options of a step, for the guest program
+#   zc_linux LOGLEVEL        the same for a stock Linux kernel
 #   zc_value NAME KEY        what the sample has reported in step NAME
 
 VM_MEMORY=1536M
@@ -15,9 +16,13 @@ VM_SECONDS=600
 
 ZC_DISK_MIB=64
 zc_program='--guest /zero-copy-guest'
-# What the first process says is an alert; all else would only take time.
-zc_linux="--kernel /vmlinux --initrd /linux-initramfs --memory 384 --cmdline"
-zc_linux+=" 'earlyprintk=serial,ttyS0,115200,keep printk.time=0 loglevel=2 panic=-1'"
+
+# zc_linux LOGLEVEL: what its first process says is an alert (1).
+zc_linux()
+{
+	echo "--kernel /vmlinux --initrd /linux-initramfs --memory 384 --cmdline" \
+		"'earlyprintk=serial,ttyS0,115200,keep printk.time=0 loglevel=$1 panic=-1 reboot=t'"
+}
 
 # The first file system of the Linux kernel in the virtual machine.
 zc_initramfs()
