@@ -13,7 +13,8 @@
 #   platforms/<machine>/kmod the module's tests there
 #
 # A test finds GM_SRC (source root), GM_BUILD (build root) and GM_TEST_TMP (a
-# directory of its own, removed afterwards).
+# directory of its own, removed afterwards). What failed is left in the directory
+# GM_FAILED, if that is set.
 set -eu
 
 name=$1
@@ -24,7 +25,7 @@ GM_TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/guestmem.XXXXXX")
 export GM_SRC GM_BUILD GM_TEST_TMP
 # A test that calls make is no part of the make that runs the tests.
 unset MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL
-trap 'rm -rf "$GM_TEST_TMP" "$GM_TEST_TMP.rc"' EXIT
+trap 'rm -rf "$GM_TEST_TMP" "$GM_TEST_TMP.rc" "$GM_TEST_TMP.tap"' EXIT
 trap 'exit 130' INT TERM
 
 # The sanitizers' shadow memory needs the usual address space layout.
@@ -63,6 +64,7 @@ program()
 	log=$GM_TEST_TMP/stderr
 	"$@" 2> "$log" || rc=$?
 	if [ $rc -ne 0 ]; then
+		grep :Expected "$log" || true
 		head -n 300 "$log" >&2
 	else
 		sed -n "s|^#  *SKIP  *|# $name: skipped: |p" "$log" >&2
@@ -78,43 +80,63 @@ script()
 	[ ! -e "$GM_TEST_TMP.rc" ] || rc=$(cat "$GM_TEST_TMP.rc")
 }
 
+# Points that failed, each with what it said.
+failed()
+{
+	awk '/^not ok/ { print; said = 1; next }
+		/^(ok|1\.\.)/ { said = 0 }
+		/:Expected/ || said && /^#/ && !/^# *(RUN|OK) / { print "  " $0 }' "$1"
+	[ $rc -eq 0 ] || echo "exit status $rc"
+}
+
 mkdir "$GM_TEST_TMP/cwd"
 cd "$GM_TEST_TMP/cwd"
 rc=0
 limit=600
-case $name in
-valgrind/*)
-	# Tests fork: a leak or error in a child gives its exit status too.
-	program timeout 300 valgrind --quiet --error-exitcode=99 \
-		--leak-check=full --errors-for-leak-kinds=definite --fair-sched=try \
-		"$GM_BUILD/gcc/${name#valgrind/}"
-	;;
-fuzz/*)
-	fuzz
-	;;
-windows/unit/*)
-	program timeout 120 "$GM_SRC/selftests/windows/wine.sh" "$GM_BUILD/$name.exe"
-	;;
-*/unit/*)
-	program fixed_layout timeout 120 "$GM_BUILD/$name"
-	;;
-platforms/*)
-	# Limits itself; what is emulated is slow.
-	limit=1500
+run()
+{
 	case $name in
-	*/kmod) script "$GM_SRC/selftests/platforms/kmod.sh" "$(basename "${name%/kmod}")" ;;
-	*) script "$GM_SRC/selftests/platforms/unit.sh" "${name#platforms/}" ;;
+	valgrind/*)
+		# Tests fork: a leak or error in a child gives its exit status too.
+		program timeout 300 valgrind --quiet --error-exitcode=99 \
+			--leak-check=full --errors-for-leak-kinds=definite --fair-sched=try \
+			"$GM_BUILD/gcc/${name#valgrind/}"
+		;;
+	fuzz/*)
+		fuzz
+		;;
+	windows/unit/*)
+		program timeout 120 "$GM_SRC/selftests/windows/wine.sh" "$GM_BUILD/$name.exe"
+		;;
+	*/unit/*)
+		program fixed_layout timeout 120 "$GM_BUILD/$name"
+		;;
+	platforms/*)
+		# Limits itself; what is emulated is slow.
+		limit=1500
+		case $name in
+		*/kmod) script "$GM_SRC/selftests/platforms/kmod.sh" "$(basename "${name%/kmod}")" ;;
+		*) script "$GM_SRC/selftests/platforms/unit.sh" "${name#platforms/}" ;;
+		esac
+		;;
+	kmod/*/*)
+		name=${name#kmod/}
+		# Limits itself; a kernel with all checks takes long.
+		limit=1800
+		script "$GM_SRC/selftests/kmod/run.sh" "${name%/*}" "${name#*/}"
+		;;
+	*)
+		script "$GM_SRC/selftests/$name"
+		;;
 	esac
-	;;
-kmod/*/*)
-	name=${name#kmod/}
-	# Limits itself; a kernel with all checks takes long.
-	limit=1800
-	script "$GM_SRC/selftests/kmod/run.sh" "${name%/*}" "${name#*/}"
-	;;
-*)
-	script "$GM_SRC/selftests/$name"
-	;;
-esac
-[ $rc -ne 124 ] || echo "# $name: timeout" >&2
+	[ $rc -ne 124 ] || echo "# $name: timeout" >&2
+	echo $rc > "$GM_TEST_TMP.rc"
+}
+
+run | tee "$GM_TEST_TMP.tap"
+rc=$(cat "$GM_TEST_TMP.rc")
+if [ $rc -ne 0 ] || grep -q '^not ok' "$GM_TEST_TMP.tap"; then
+	[ -z "${GM_FAILED:-}" ] ||
+		failed "$GM_TEST_TMP.tap" > "$GM_FAILED/$(echo "$name" | tr / :)"
+fi
 exit $rc

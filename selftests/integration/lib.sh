@@ -104,6 +104,18 @@ tap_print()
 	echo "$1 $checks_done - $2"
 }
 
+# tap_report WHERE PROGRAM...: what these programs wrote in a guest, which is the file
+# "report", as test points.
+tap_report()
+{
+	local where=$1
+
+	shift
+	awk -v programs="$*" -v where="$where" -f "$here/report.awk" report | tee points
+	checks_done=$(grep -Ec '^(not )?ok ' points) || true
+	checks_failed=$(grep -c '^not ok ' points) || true
+}
+
 # tap_plan COUNT: so many checks will come. A check that is lost fails the test.
 tap_plan()
 {

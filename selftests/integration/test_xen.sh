@@ -12,10 +12,7 @@ programs=($(xen_programs test_))
 guest=0
 xen_run "${programs[@]}" || guest=$?
 
-awk -v programs="${programs[*]}" -v where=xen -f "$GM_SRC/selftests/kmod/tap.awk" report |
-	tee points
-checks_done=$(wc -l < points)
-checks_failed=$(grep -c '^not ok' points) || true
+tap_report xen "${programs[@]}"
 check "dom0 ends well" is $guest 0
 echo "1..$checks_done"
 [ "$checks_failed" = 0 ]

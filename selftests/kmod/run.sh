@@ -38,10 +38,7 @@ fi
 guest=0
 machine_run "${programs[@]}" || guest=$?
 
-awk -v programs="${programs[*]}" -v where="kmod/$kernel/$boot" \
-	-f "$kmod/tap.awk" report | tee points
-checks_done=$(wc -l < points)
-checks_failed=$(grep -c '^not ok' points) || true
+tap_report "kmod/$kernel/$boot" "${programs[@]}"
 tr -d '\r' < report | sed -n 's/^# table: //p' > "$GM_BUILD/kmod/$kernel/$boot.table"
 check "the guest ends well" is $guest 0
 check "the module unloads" is "$(vm_result unloaded)" yes

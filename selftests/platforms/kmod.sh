@@ -33,9 +33,7 @@ PLATFORM_APPEND="hugepages=32 secretmem.enable=1 iommu.strict=1"
 platform_prepare "$name" "${files[@]}"
 platform_run -device edu,dma_mask=0xffffffffffffffff
 
-awk -v programs="${programs[*]}" -v where="kmod on $name" -f "$kmod/tap.awk" report | tee points
-checks_done=$(wc -l < points)
-checks_failed=$(grep -c '^not ok' points) || true
+tap_report "kmod on $name" "${programs[@]}"
 check "the machine ends well" grep -q '^end 0' report
 check "the module unloads" grep -q '^unloaded=yes' report
 check "the kernel has no complaint" no_splat

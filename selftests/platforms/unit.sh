@@ -23,10 +23,7 @@ done
 platform_prepare "$name" "${files[@]}"
 platform_run
 
-awk -v programs="${programs[*]}" -v where="$name" -f "$GM_SRC/selftests/kmod/tap.awk" report |
-	tee points
-checks_done=$(wc -l < points)
-checks_failed=$(grep -c '^not ok' points) || true
+tap_report "$name" "${programs[@]}"
 check "the machine ends well" grep -q '^end 0' report
 check "its pages are as the name says" is \
 	"$(tr -d '\r' < report | sed -n 's/^pages=//p')" "$page_kib"

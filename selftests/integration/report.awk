@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# The report of a guest (see machine.sh) as TAP without a plan: each program's test
-# points, with its name in front, and one more that says that it was complete.
-# What a point that failed said, and why one was skipped, goes to stderr.
+# The report of a guest as TAP without a plan: each program's test points, with its
+# name in front, and one more that says that it was complete. What a point that failed
+# said follows it, and goes to stderr; there goes why one was skipped, too.
 #
 #   -v programs="NAME..."   which must be there
 #   -v where=TEXT           how to call them all
@@ -11,8 +11,8 @@ function point(verdict, name)
 {
 	print verdict " " ++count " - " name
 	if (verdict != "ok") {
+		printf "%s", said
 		printf "# %s: %s\n%s", where, name, said > "/dev/stderr"
-		failed++
 	}
 	said = ""
 }
