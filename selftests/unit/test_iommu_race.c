@@ -133,6 +133,62 @@ TEST(question_that_failed_fails_all)
 	miss_done(&a);
 }
 
+/* --- a miss just before the answer --- */
+
+struct rounds {
+	struct iommu_guest g;
+	struct gm_iommu *iommu;
+	uint64_t arrived;	/* two a round */
+	uint64_t calls;
+	uint64_t failed;
+};
+
+static int quick_translate(void *ctx, struct gm_iommu *iommu, gm_iova_t iova,
+			   gm_size_t len, enum gm_perm perm)
+{
+	struct rounds *r = ctx;
+
+	(void)len;
+	__atomic_fetch_add(&r->calls, 1, __ATOMIC_RELAXED);
+	return gm_iommu_map(iommu, iova, PAGE, gm_gpa(GPA), perm);
+}
+
+/* A page a round, which both threads miss at about the same time. */
+static void *resolve_in_step(void *arg)
+{
+	struct rounds *r = arg;
+	uint64_t n;
+
+	for (n = 0; n < test_iterations(100000); n++) {
+		__atomic_fetch_add(&r->arrived, 1, __ATOMIC_ACQ_REL);
+		while (__atomic_load_n(&r->arrived, __ATOMIC_ACQUIRE) <
+		       2 * n + 2)
+			sched_yield();
+		if (gm_iommu_resolve(r->iommu, gm_iova(IOVA + n * PAGE), PAGE,
+				     GM_PERM_READ))
+			__atomic_fetch_add(&r->failed, 1, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* Who looked before the answer and would ask after it has it, and does not ask. */
+TEST(no_page_is_asked_for_twice)
+{
+	static const struct gm_iommu_ops ops = { .translate = quick_translate };
+	struct rounds r = { .calls = 0 };
+	pthread_t t;
+
+	ASSERT_OK(iommu_guest_init(&r.g, 8, NULL));
+	ASSERT_OK(gm_iommu_new(&ops, &r, 64, NULL, &r.iommu));
+	ASSERT_EQ(0, pthread_create(&t, NULL, resolve_in_step, &r));
+	resolve_in_step(&r);
+	pthread_join(t, NULL);
+	EXPECT_EQ(0, r.failed);
+	EXPECT_EQ(test_iterations(100000), r.calls);
+	gm_iommu_put(r.iommu);
+	iommu_guest_exit(&r.g);
+}
+
 /* --- invalidation --- */
 
 struct race {

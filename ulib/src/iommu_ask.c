@@ -59,7 +59,7 @@ static void remove_upcall(struct gm_iommu *i, const struct gm_iommu_upcall *u)
 enum asked {
 	TOLD = 1,	/* there is an answer */
 	VAIN,		/* there is none */
-	AGAIN,		/* somebody else asked, or it was invalidated at once */
+	AGAIN,		/* somebody else asks or asked, or it was invalidated at once */
 };
 
 /* Returns 0 if it is this thread that asks; @len is what for. */
@@ -72,7 +72,9 @@ static int begin_upcall(struct gm_iommu *i, struct gm_iommu_upcall *u,
 	pthread_mutex_lock(&i->lock);
 	if (gm_iommu_own_upcall(i)) {
 		ret = -EDEADLK;
-	} else if (join(i, u->first, u->perm)) {
+	} else if (join(i, u->first, u->perm) ||
+		   gm_tlb_has(i->tlb, u->at, u->perm)) {
+		/* Whoever asked may have had the answer since the last look. */
 		ret = AGAIN;
 	} else {
 		last = last_to_ask(i, u->first, u->last, u->perm);

@@ -307,4 +307,7 @@ uint64_t gm_tlb_fail_len(struct gm_iotlb *t, uint64_t addr, uint64_t len);
 int gm_tlb_lookup(struct gm_iotlb *t, uint64_t addr, uint64_t len,
 		  enum gm_perm perm, struct gm_tlb_item *out);
 
+/* Would gm_tlb_lookup() of one byte return 0? Does not count. */
+bool gm_tlb_has(struct gm_iotlb *t, uint64_t addr, enum gm_perm perm);
+
 #endif /* GM_IOTLB_PRIVATE_H */

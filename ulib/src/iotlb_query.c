@@ -76,6 +76,13 @@ int gm_tlb_lookup(struct gm_iotlb *t, uint64_t addr, uint64_t len,
 	return 0;
 }
 
+bool gm_tlb_has(struct gm_iotlb *t, uint64_t addr, enum gm_perm perm)
+{
+	struct gm_tlb_item item;
+
+	return find(t, addr, &item) && gm_perm_allows(item.perm, perm);
+}
+
 uint64_t gm_tlb_fail_len(struct gm_iotlb *t, uint64_t addr, uint64_t len)
 {
 	struct gm_tlb_item item;
