@@ -72,7 +72,7 @@ platform_set()
 		tests='test_endian test_addr test_object test_bitmap test_bitmap_ops
 			test_bitmap_race test_bitmap_runs test_dirty test_dirty_consumer
 			test_batch test_vhost_log test_slice test_ref test_copy test_io
-			test_map test_map_index test_iotlb test_iotlb_model'
+			test_copy_race test_map test_map_index test_iotlb test_iotlb_model'
 		;;
 	*)
 		echo "no machine $1" >&2

@@ -42,6 +42,15 @@ static uint64_t guest_load(const uint8_t *p, uint64_t size)
 	}
 }
 
+/* The same of a local buffer, at any address. */
+static uint64_t local_load(const uint8_t *p, uint64_t size)
+{
+	_Alignas(8) uint8_t object[8];
+
+	memcpy(object, p, size);
+	return guest_load(object, size);
+}
+
 static void guest_store(uint8_t *p, uint64_t v, uint64_t size)
 {
 	switch (size) {
@@ -119,12 +128,8 @@ static int64_t torn_reads(uint64_t size, move_fn move, size_t elems)
 		uint8_t *to = local + 1 + i % 7;
 
 		move(&r, to, size);
-		for (size_t e = 0; e < elems; e++) {
-			uint64_t v = 0;
-
-			memcpy(&v, to + e * size, size);
-			torn += is_torn(v, size);
-		}
+		for (size_t e = 0; e < elems; e++)
+			torn += is_torn(local_load(to + e * size, size), size);
 	}
 	__atomic_store_n(&r.stop, true, __ATOMIC_RELAXED);
 	if (pthread_join(t, NULL))
