@@ -85,7 +85,7 @@ failed()
 {
 	awk '/^not ok/ { print; said = 1; next }
 		/^(ok|1\.\.)/ { said = 0 }
-		/:Expected/ || said && /^#/ && !/^# *(RUN|OK) / { print "  " $0 }' "$1"
+		/:Expected/ || said && /^#/ && !/^# *(RUN|OK|FAIL) / { print "  " $0 }' "$1"
 	[ $rc -eq 0 ] || echo "exit status $rc"
 }
 

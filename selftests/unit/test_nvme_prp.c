@@ -66,22 +66,25 @@ static uint64_t next_page(const struct nvme_piece *list, uint64_t *at, bool last
 	return entry;
 }
 
-/* Is what a controller sees @bytes of @segs, byte for byte? */
+/* Is what a controller sees @bytes of @segs? */
 static bool same(const struct nvme_piece *list, const struct nvme_command *command,
 		 const struct gm_dma_seg *segs, uint64_t bytes)
 {
-	uint64_t page = gm_le64_to_cpu(command->prp1.raw), off = 0, at = 0, n;
+	uint64_t page = gm_le64_to_cpu(command->prp1.raw), off = 0, at = 0, n, end;
 	uint64_t left = bytes, prp2 = gm_le64_to_cpu(command->prp2.raw);
 	bool first = true;
 
 	for (;;) {
 		if (!first && page % NVME_PAGE_SIZE)
 			return false;
-		n = NVME_PAGE_SIZE - page % NVME_PAGE_SIZE;
-		for (n = n < left ? n : left; n; n--, page++, left--) {
+		end = page - page % NVME_PAGE_SIZE + NVME_PAGE_SIZE;
+		for (; page < end && left; page += n, left -= n) {
 			if (page != segs->address + off)
 				return false;
-			if (++off == segs->len) {
+			n = end - page < left ? end - page : left;
+			n = n < segs->len - off ? n : segs->len - off;
+			off += n;
+			if (off == segs->len) {
 				segs++;
 				off = 0;
 			}
