@@ -99,31 +99,15 @@ static void denied(struct world *w)
 	iommu_close(&s);
 }
 
+static enum answer invalidate_data(struct iommu_session *s, const struct request *q)
+{
+	return iommu_invalidate(s, BIAS + q->data, q->len);
+}
+
 /* An answer to an invalidation is a promise: no byte is written after it. */
 static void taken_back(struct world *w)
 {
-	static uint8_t before[64 * PAGE];
-	struct iommu_session s;
-	struct request q;
-	unsigned int i;
-
-	for (i = 0; i < 20; i++) {
-		guest_renew(w);
-		iommu_open(&s, w);
-		iommu_tell_all(&s);
-		ring_start_by_iova(&s.s.r);
-		image_evict(w);
-		request_add(&q, &s.s.r, VIRTIO_BLK_T_IN, 0, sizeof(before));
-		ring_offer(&s.s.r, q.head);
-		ring_kick(&s.s.r);
-		expect(iommu_invalidate(&s, BIAS + q.data, q.len) == ANSWER_OK,
-		       "no invalidation");
-		memcpy(before, guest_ptr(w->guest, q.data), sizeof(before));
-		sleep_ms(10);
-		expect(!memcmp(before, guest_ptr(w->guest, q.data), sizeof(before)),
-		       "written after it was taken back");
-		iommu_close(&s);
-	}
+	iommu_take_back(w, invalidate_data);
 }
 
 /* Requests under way lose the ring that they came from, and it comes back. */

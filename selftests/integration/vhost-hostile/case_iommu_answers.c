@@ -215,34 +215,15 @@ static void denied_writer(struct world *w)
 	iommu_close(&s);
 }
 
+static enum answer make_data_read_only(struct iommu_session *s, const struct request *q)
+{
+	return iommu_update(s, BIAS + q->data, q->len, guest_user(s->s.r.g, q->data), IOTLB_RO);
+}
+
 /* Fewer rights are rights that were taken back: no byte is written after the answer. */
 static void narrowed(struct world *w)
 {
-	static uint8_t before[64 * PAGE];
-	struct iommu_session s;
-	struct request q;
-	unsigned int i;
-
-	for (i = 0; i < 20; i++) {
-		guest_renew(w);
-		iommu_open(&s, w);
-		iommu_tell_all(&s);
-		ring_start_by_iova(&s.s.r);
-		image_evict(w);
-		request_add(&q, &s.s.r, VIRTIO_BLK_T_IN, 0, sizeof(before));
-		ring_offer(&s.s.r, q.head);
-		ring_kick(&s.s.r);
-		/* Now and then it has begun. */
-		if (i % 2)
-			msg_get_u64(&s.s.c, GET_FEATURES);
-		expect(iommu_update(&s, BIAS + q.data, q.len, guest_user(w->guest, q.data),
-				    IOTLB_RO) == ANSWER_OK, "no update");
-		memcpy(before, guest_ptr(w->guest, q.data), sizeof(before));
-		sleep_ms(10);
-		expect(!memcmp(before, guest_ptr(w->guest, q.data), sizeof(before)),
-		       "written after the right to was taken back");
-		iommu_close(&s);
-	}
+	iommu_take_back(w, make_data_read_only);
 }
 
 const struct hostile_case iommu_answer_cases[] = {

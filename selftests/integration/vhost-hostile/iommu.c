@@ -161,3 +161,31 @@ void iommu_serve_end(struct iommu_session *s)
 	__atomic_store_n(&s->stop, true, __ATOMIC_RELEASE);
 	pthread_join(s->thread, NULL);
 }
+
+void iommu_take_back(struct world *w, iommu_take_back_fn *take_back)
+{
+	static uint8_t before[64 * PAGE];
+	struct iommu_session s;
+	struct request q;
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		guest_renew(w);
+		iommu_open(&s, w);
+		iommu_tell_all(&s);
+		ring_start_by_iova(&s.s.r);
+		image_evict(w);
+		request_add(&q, &s.s.r, VIRTIO_BLK_T_IN, 0, sizeof(before));
+		ring_offer(&s.s.r, q.head);
+		ring_kick(&s.s.r);
+		/* Now and then it has begun. */
+		if (i % 2)
+			msg_get_u64(&s.s.c, GET_FEATURES);
+		expect(take_back(&s, &q) == ANSWER_OK, "it can't be taken back");
+		memcpy(before, guest_ptr(w->guest, q.data), sizeof(before));
+		sleep_ms(10);
+		expect(!memcmp(before, guest_ptr(w->guest, q.data), sizeof(before)),
+		       "written after it was taken back");
+		iommu_close(&s);
+	}
+}

@@ -62,4 +62,13 @@ bool iommu_answer(struct iommu_session *s, uint64_t value);
 void iommu_serve_begin(struct iommu_session *s);
 void iommu_serve_end(struct iommu_session *s);
 
+/* Take away, at least, the right to write to a request's data. */
+typedef enum answer iommu_take_back_fn(struct iommu_session *s, const struct request *q);
+
+/*
+ * Take back what a read is about to write to, or is writing to: when the device has
+ * said yes, no byte may be written any more.
+ */
+void iommu_take_back(struct world *w, iommu_take_back_fn *take_back);
+
 #endif /* IOMMU_H */
