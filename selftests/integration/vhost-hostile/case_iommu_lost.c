@@ -80,12 +80,12 @@ static void across_pages(struct world *w)
 	iommu_close(&s);
 }
 
-/* More translations than there is room for: hardly anything is left of the others. */
-static void flood(struct iommu_session *s, struct world *w)
+/* Translations that nobody has asked for. */
+static void flood(struct iommu_session *s, uint64_t from, uint64_t to)
 {
-	uint64_t user = guest_user(w->guest, 0), i;
+	uint64_t user = guest_user(s->s.r.g, 0), i;
 
-	for (i = 0; i < 500000; i++) {
+	for (i = from; i < to; i++) {
 		struct wire_iotlb m = {
 			.iova = BIAS * 2 + i * 2 * PAGE, .size = PAGE, .user = user,
 			.perm = IOTLB_RW, .type = IOTLB_UPDATE,
@@ -108,7 +108,8 @@ static void found_again(struct world *w)
 	s.s.r.used = guest_alloc(w->guest, 2, PAGE, PAGE);
 	iommu_tell_all(&s);
 	ring_start_by_iova(&s.s.r);
-	flood(&s, w);
+	/* More than there is room for: hardly anything is left of the others. */
+	flood(&s, 0, 500000);
 	iommu_serve_begin(&s);
 	write_much(&s.s.r);
 	iommu_serve_end(&s);
@@ -127,9 +128,118 @@ static void found_again(struct world *w)
 	iommu_close(&s);
 }
 
+/* Requests that take a while, since each is in so many pieces; a device need not do more
+ * when a ring is to stop. Together they fill most of the room that an IOTLB has.
+ */
+enum { LONG = 40, PIECES = 3072, ROOM = 1u << 17 };
+/* Where their data is: an IOVA that nothing else has. */
+#define ELSEWHERE (1ull << 30)
+
+static void tell_pieces(struct iommu_session *s, unsigned int count)
+{
+	uint64_t data = guest_user(s->s.r.g, guest_alloc(s->s.r.g, 2, SECTOR, 16));
+	unsigned int i;
+
+	/* All are the same memory, so that the IOTLB can't join any. */
+	for (i = 0; i < count; i++) {
+		struct wire_iotlb m = {
+			.iova = BIAS + ELSEWHERE + i * SECTOR, .size = SECTOR,
+			.user = data, .perm = IOTLB_RW, .type = IOTLB_UPDATE,
+		};
+
+		expect(msg_send(&s->s.c, IOTLB_MSG, 0, &m, sizeof(m), NULL, 0), "hangs up");
+	}
+}
+
+static void offer_long_read(struct iommu_session *s, struct request *q, unsigned int first,
+			    unsigned int pieces)
+{
+	request_add(q, &s->s.r, VIRTIO_BLK_T_IN, 0, SECTOR);
+	ring_set_desc(&s->s.r, q->head + 1, ELSEWHERE + first * SECTOR, pieces * SECTOR,
+		      VRING_DESC_F_NEXT | VRING_DESC_F_WRITE, q->head + 2);
+	ring_offer(&s->s.r, q->head);
+}
+
+/* There is a limit to what is remembered of a request: one piece more, and it fails. */
+static void many_pieces(struct world *w)
+{
+	const unsigned int limit = 16384, header = 1;
+	struct iommu_session s;
+	struct request q;
+
+	iommu_open(&s, w);
+	iommu_tell_all(&s);
+	ring_start_by_iova(&s.s.r);
+	tell_pieces(&s, limit);
+	/* It has heard all before there is anything on the ring. */
+	msg_get_u64(&s.s.c, GET_FEATURES);
+	offer_long_read(&s, &q, 0, limit - header);
+	request_must(&q, &s.s.r, (limit - header) * SECTOR + 1);
+	offer_long_read(&s, &q, 0, limit);
+	request_must_be(&q, &s.s.r, VIRTIO_BLK_S_IOERR);
+	session_use(&s.s, w, 8, 1);
+	iommu_close(&s);
+}
+
+/*
+ * Requests are under way when the IOTLB loses some of what they need, and the ring
+ * stops, or memory changes. Nobody answers questions any more, as nobody does while a
+ * front-end waits for that: what was begun is done, and what was not is behind the base.
+ */
+static void lose_under_way(struct world *w, bool new_table)
+{
+	struct request q[LONG];
+	struct vring_used_elem e;
+	struct iommu_session s;
+	unsigned int i, back;
+	uint32_t base;
+
+	iommu_open(&s, w);
+	iommu_tell_all(&s);
+	ring_start_by_iova(&s.s.r);
+	tell_pieces(&s, LONG * PIECES);
+	/* As many as there is room for, or a few less. */
+	flood(&s, 0, ROOM - LONG * PIECES - 16);
+	/* It has heard all before there is anything on the ring. */
+	msg_get_u64(&s.s.c, GET_FEATURES);
+	for (i = 0; i < LONG; i++)
+		offer_long_read(&s, &q[i], i * PIECES, PIECES);
+	ring_kick(&s.s.r);
+	/* The device looks at its rings before it hears the next message. */
+	msg_get_u64(&s.s.c, GET_FEATURES);
+	flood(&s, ROOM, ROOM + 2000);
+	if (new_table)
+		guest_share(w->guest, &s.s.c);
+	expect(msg_get_base(&s.s.c, 0, &base) == ANSWER_OK, "the ring does not stop");
+	for (back = 0; ring_take(&s.s.r, &e); back++) {
+		i = e.id / 3;
+		expect(i < LONG && e.id == q[i].head, "descriptor %u comes back", e.id);
+		expect(request_status(&q[i], w->guest) == VIRTIO_BLK_S_OK,
+		       "request %u has status %#x", i, request_status(&q[i], w->guest));
+		expect(e.len == PIECES * SECTOR + 1, "%u bytes", e.len);
+	}
+	expect(back && base == back, "base %u, and %u requests came back", base, back);
+	for (i = base; i < LONG; i++)
+		expect(request_status(&q[i], w->guest) == STATUS_NONE, "request %u is done", i);
+	iommu_close(&s);
+}
+
+static void lost_and_stopped(struct world *w)
+{
+	lose_under_way(w, false);
+}
+
+static void lost_and_new_table(struct world *w)
+{
+	lose_under_way(w, true);
+}
+
 const struct hostile_case iommu_lost_cases[] = {
 	CASE("iommu-denied-in-large", denied_in_large, .writes = true),
 	CASE("iommu-across-pages", across_pages),
 	CASE("legal-iommu-found-again", found_again, .writes = true),
+	CASE("iommu-many-pieces", many_pieces, .writes = true),
+	CASE("legal-iommu-lost-and-stopped", lost_and_stopped),
+	CASE("legal-iommu-lost-and-new-table", lost_and_new_table),
 	CASES_END
 };

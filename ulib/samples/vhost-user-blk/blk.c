@@ -25,6 +25,11 @@
 /* Bytes of a request in one go */
 #define PIECE_MAX		(4u << 20)
 
+/* Pieces of memory that a request behind an IOMMU may be in: 64 MiB of single pages,
+ * more than any driver sends. One that sends as much all the time costs us 32 MiB.
+ */
+#define PLACES_MAX		(1u << 14)
+
 /* struct virtio_blk_outhdr and virtio_blk_discard_write_zeroes, in types that
  * sparse can check together with the rest.
  */
@@ -81,6 +86,8 @@ void blk_release(struct blk *b, struct blk_req *r)
 {
 	gm_map_put(r->map);
 	r->map = NULL;
+	free(r->places);
+	r->places = NULL;
 	r->next = b->free;
 	b->free = r;
 }
@@ -153,22 +160,6 @@ int blk_resolve(struct blk *b, const struct chain *c)
 	return status ? status : ranges;
 }
 
-/* The IOTLB has lost a part of what is left. */
-static int wait_for_iommu(struct blk *b, struct blk_req *r)
-{
-	int err = resolve_ranges(b, &r->chain);
-
-	if (b->cancelled) {
-		blk_release(b, r);
-		return 0;
-	}
-	if ((err && err != -EAGAIN) || b->draining)
-		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
-	r->next = b->parked;
-	b->parked = r;
-	return 0;
-}
-
 int blk_move(struct blk *b, struct blk_req *r)
 {
 	bool read = r->io.op == DISK_READ;
@@ -177,13 +168,8 @@ int blk_move(struct blk *b, struct blk_req *r)
 	uint64_t bytes;
 	int n;
 
-	/* With an IOMMU, the addresses are good until forget() in backend.c. */
-	gm_view_begin(&r->view);
 	n = gm_iov_extract(&r->view, &c, read ? GM_PERM_WRITE : GM_PERM_READ, PIECE_MAX, r->iov,
 			   REQ_IOVS, &bytes);
-	gm_view_end(&r->view);
-	if (n == -EAGAIN)
-		return wait_for_iommu(b, r);
 	if (n < 0)
 		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	if (!n)
@@ -218,10 +204,7 @@ int blk_moved(struct blk *b, struct blk_req *r)
 	if (n <= 0)
 		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	if (r->io.op == DISK_READ) {
-		/* forget() in backend.c has let none of its translations go. */
-		gm_view_begin(&r->view);
 		gm_iov_mark(&r->view, &r->in, (uint64_t)n);
-		gm_view_end(&r->view);
 		r->written += (uint32_t)n;
 		b->stats->bytes_read += (uint64_t)n;
 	} else {
@@ -361,6 +344,91 @@ static int split_status(struct blk_req *r)
 	return err ? because_gm(err, "status byte") : 0;
 }
 
+/* Room for more places, twice as many. */
+static int grow(struct blk_req *r, uint32_t *room)
+{
+	uint32_t more = *room ? *room * 2 : r->chain.count + 64u;
+	struct gm_range *p;
+
+	if (*room == PLACES_MAX)
+		return because(-E2BIG, "a request in more than %u pieces", PLACES_MAX);
+	if (more > PLACES_MAX)
+		more = PLACES_MAX;
+	p = realloc(r->places, more * sizeof(*p));
+	if (!p)
+		return because(-ENOMEM, "no memory for a request's translations");
+	r->places = p;
+	*room = more;
+	return 0;
+}
+
+/* @done places of @room are in use. Return: 0; an error. */
+static int locate_range(struct blk *b, struct blk_req *r, unsigned int i, uint32_t *done,
+			uint32_t *room)
+{
+	enum gm_perm perm = i < r->chain.readable ? GM_PERM_READ : GM_PERM_WRITE;
+	struct gm_range left = r->chain.ranges[i];
+
+	while (left.len) {
+		struct gm_range *place;
+		int err = *done == *room ? grow(r, room) : 0;
+
+		if (err)
+			return err;
+		place = &r->places[(*done)++];
+		err = viommu_lookup(b->viommu, &left, perm, place);
+		if (err)
+			return err;
+		/* All of the range is below 2^64, or nothing of it would be found. */
+		left.gpa = gm_gpa_add_unchecked(left.gpa, place->len);
+		left.len -= place->len;
+	}
+	return 0;
+}
+
+/*
+ * Where the request is in guest memory, once and for all. The IOTLB may lose any
+ * translation to make room for others, while this request is under way; but a
+ * translation is true until the front-end takes it back, and then forget() in
+ * backend.c waits for who uses it. So a request that has begun needs nobody's answer
+ * to come to its end, whatever waits for that.
+ */
+static int locate(struct blk *b, struct blk_req *r)
+{
+	const struct chain *c = &r->chain;
+	uint32_t done = 0, readable = 0, room = 0;
+	int err = grow(r, &room);
+	unsigned int i;
+
+	for (i = 0; i < c->count && !err; i++) {
+		err = locate_range(b, r, i, &done, &room);
+		if (i < c->readable)
+			readable = done;
+	}
+	if (err)
+		return err;
+	gm_view_init(&r->view, r->map);
+	err = gm_iov_init(&r->out, r->places, readable);
+	return err ? err : gm_iov_init(&r->in, r->places + readable, done - readable);
+}
+
+/* Return: 0; 1 it is to fail, and that can be told; an error. */
+static int find_memory(struct blk *b, struct blk_req *r)
+{
+	const struct chain *c = &r->chain;
+	int err = split_status(r);
+
+	if (err)
+		return err;
+	/* To look for it would ask again, and with few slots be in the way of others. */
+	if (r->denied)
+		return 1;
+	if (b->viommu->on)
+		return locate(b, r) ? 1 : 0;
+	err = gm_iov_init(&r->out, c->ranges, c->readable);
+	return err ? err : gm_iov_init(&r->in, c->ranges + c->readable, c->count - c->readable);
+}
+
 int blk_begin(struct blk *b, struct blk_req *r, unsigned int index)
 {
 	struct chain *c = &r->chain;
@@ -376,17 +444,12 @@ int blk_begin(struct blk *b, struct blk_req *r, unsigned int index)
 	r->map = gm_map_get(b->map);
 	viommu_view(b->viommu, &r->view, r->map);
 	r->written = 0;
-	err = split_status(r);
-	if (!err)
-		err = gm_iov_init(&r->out, c->ranges, c->readable);
-	if (!err)
-		err = gm_iov_init(&r->in, c->ranges + c->readable, c->count - c->readable);
-	if (err) {
+	err = find_memory(b, r);
+	if (err < 0) {
 		blk_release(b, r);
 		return err;
 	}
-	/* To move it would ask again, and with few slots be in the way of others. */
-	if (r->denied || gm_iov_read(&r->view, &r->out, &h, sizeof(h)))
+	if (err || gm_iov_read(&r->view, &r->out, &h, sizeof(h)))
 		return blk_finish(b, r, VIRTIO_BLK_S_IOERR);
 	return dispatch(b, r, gm_le32_to_cpu(h.type), gm_le64_to_cpu(h.sector));
 }

@@ -57,7 +57,6 @@ struct blk_queue {
  * @write_through: the driver does not know how to flush, so each write does
  * @reqs: one for each request that the disk can have in flight
  * @free: those that are not
- * @parked: those that wait for the IOMMU in the middle
  * @id: the answer to VIRTIO_BLK_T_GET_ID
  */
 struct blk {
@@ -76,7 +75,6 @@ struct blk {
 	bool write_through;
 	struct blk_req *reqs;
 	struct blk_req *free;
-	struct blk_req *parked;
 	char id[VIRTIO_BLK_ID_BYTES];
 };
 
@@ -113,8 +111,8 @@ int blk_finish_left(struct blk *b, unsigned int index);
 
 /*
  * Wait until nothing is in flight. The disk is bounded in time, the guest has
- * no part in it: of requests that are far beyond what any driver sends, the rest
- * is not done (IOERR).
+ * no part in it, and no request that was taken waits for anybody else. Of requests
+ * that are far beyond what any driver sends, the rest is not done (IOERR).
  */
 void blk_drain(struct blk *b);
 

@@ -21,15 +21,17 @@
  * @queue: where it came from
  * @map: the memory it uses, with a reference: until the last byte is moved, the
  *	disk has bare host addresses. NULL: the request is free
- * @view: on @map
+ * @view: on @map, without an IOMMU from the moment that @places are known
  * @chain: its descriptors
+ * @places: of these, behind an IOMMU: where they are in guest memory; NULL: not known,
+ *	or there is no IOMMU
  * @out: what is left of the bytes that the device reads
  * @in: what is left of the bytes that the device writes, but for the status
  * @status: where that goes; a slice, since there is no way to say that it is gone
  * @written: bytes of @in that were written
  * @denied: the IOMMU has no translation for a part of it, and has said so
  * @iov: host addresses for @io
- * @next: in the list of free ones, or of those that wait for the IOMMU
+ * @next: in the list of free ones
  */
 struct blk_req {
 	struct disk_io io;
@@ -37,6 +39,7 @@ struct blk_req {
 	struct gm_map *map;
 	struct gm_view view;
 	struct chain chain;
+	struct gm_range *places;
 	struct gm_iov_cursor out;
 	struct gm_iov_cursor in;
 	struct gm_slice status;

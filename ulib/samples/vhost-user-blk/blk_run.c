@@ -68,24 +68,6 @@ static int take(struct blk *b, unsigned int index, bool left)
 	return taken;
 }
 
-/* What had to wait for the IOMMU in the middle tries again. */
-static int unpark(struct blk *b)
-{
-	struct blk_req *r = b->parked, *next;
-	int first = 0;
-
-	b->parked = NULL;
-	for (; r; r = next) {
-		int err;
-
-		next = r->next;
-		err = blk_move(b, r);
-		if (!first)
-			first = err;
-	}
-	return first;
-}
-
 /* Go on with what the disk has done. Return: how many; the first error. */
 static int reap(struct blk *b)
 {
@@ -126,10 +108,6 @@ static int notify(struct blk *b)
 
 int blk_run(struct blk *b)
 {
-	int err = unpark(b);
-
-	if (err)
-		return err;
 	b->work = 0;
 	while (b->work < RUN_MAX) {
 		int taken = 0, done, ret;
@@ -160,7 +138,6 @@ void blk_drain(struct blk *b)
 {
 	b->draining = true;
 	b->drain_left = DRAIN_MAX;
-	unpark(b);
 	while (b->disk->in_flight) {
 		disk_wait(b->disk);
 		reap(b);

@@ -203,6 +203,15 @@ int viommu_resolve(struct viommu *v, const struct gm_range *range, enum gm_perm 
 	return ret == -EBUSY ? -EAGAIN : ret;
 }
 
+int viommu_lookup(struct viommu *v, const struct gm_range *range, enum gm_perm perm,
+		  struct gm_range *out)
+{
+	int err = gm_iotlb_lookup(gm_iommu_iotlb(v->iommu), gm_iova(gm_gpa_raw(range->gpa)),
+				  range->len, perm, out);
+
+	return err ? because_gm(err, "IOTLB") : 0;
+}
+
 static enum gm_perm perm_of(const struct vu_iotlb *m)
 {
 	static const enum gm_perm perms[] = {

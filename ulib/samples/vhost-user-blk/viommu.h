@@ -7,7 +7,8 @@
  * for over a channel of our own, the backend channel; the answer comes between
  * the front-end's messages. Nobody waits for it: what needs it is -EAGAIN, and is
  * tried again after the next message. So a request is taken out of its ring only
- * when all its addresses are known.
+ * when all its addresses are known, and remembers them itself (locate() in blk.c):
+ * once it has begun, it waits for no answer.
  *
  * The front-end takes translations back by a message, which one thread obeys that
  * does all else too: so a slice stays good until then. See forget() in backend.c.
@@ -85,6 +86,15 @@ void viommu_view(struct viommu *v, struct gm_view *view, struct gm_map *map);
  * -EACCES they never will be.
  */
 int viommu_resolve(struct viommu *v, const struct gm_range *range, enum gm_perm perm);
+
+/*
+ * Where the first bytes of a range are in guest memory now. They stay there until the
+ * front-end says otherwise, even if the IOTLB forgets it.
+ *
+ * Return: 0; an error of gm_iotlb_lookup(): it is not in the IOTLB.
+ */
+int viommu_lookup(struct viommu *v, const struct gm_range *range, enum gm_perm perm,
+		  struct gm_range *out);
 
 /* A translation, from the front-end. Return: 0; an error of gm_iommu_map(). */
 int viommu_update(struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target);
