@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * case_config.c - configuration space.
+ * case_config.c - configuration space, and what both sides agree on.
  */
 #include <endian.h>
 #include <string.h>
@@ -155,11 +155,72 @@ static void features(struct world *w)
 	}
 }
 
+/* Other protocol features than those that the connection has, one more or one less. */
+static void other_protocol(struct world *w)
+{
+	uint64_t offered, other;
+	struct session s;
+	unsigned int bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		session_open(&s, w);
+		offered = msg_get_u64(&s.c, GET_PROTOCOL_FEATURES);
+		other = s.c.protocol ^ 1ull << bit;
+		if (!(offered >> bit & 1)) {
+			session_close(&s);
+			continue;
+		}
+		/* That there is an answer shows that acknowledgements are not gone. */
+		expect(msg_ask(&s.c, SET_PROTOCOL_FEATURES, &other, sizeof(other), NULL, 0) ==
+		       ANSWER_ERROR, "protocol features %#llx after %#llx are not refused",
+		       (unsigned long long)other, (unsigned long long)s.c.protocol);
+		session_use(&s, w, 8, 1);
+		/* Who does not ask, is told all the same. */
+		expect(msg_send(&s.c, SET_PROTOCOL_FEATURES, 0, &other, sizeof(other), NULL, 0),
+		       "the device hangs up");
+		conn_await_close(&s.c);
+		session_close(&s);
+		guest_renew(w);
+	}
+}
+
+/* The same once more; the next connection has what it says itself. */
+static void same_protocol(struct world *w)
+{
+	uint64_t few = PF_REPLY_ACK;
+	struct session s;
+	struct conn c;
+
+	session_open(&s, w);
+	msg_must(&s.c, SET_PROTOCOL_FEATURES, &s.c.protocol, sizeof(s.c.protocol), NULL, 0);
+	session_use(&s, w, 8, 1);
+	msg_must(&s.c, RESET_DEVICE, NULL, 0, NULL, 0);
+	expect(msg_ask(&s.c, SET_PROTOCOL_FEATURES, &few, sizeof(few), NULL, 0) == ANSWER_ERROR,
+	       "a reset of the device is taken for a new connection");
+	msg_must(&s.c, SET_PROTOCOL_FEATURES, &s.c.protocol, sizeof(s.c.protocol), NULL, 0);
+	session_close(&s);
+	/* The message that wants acknowledgements has one itself. */
+	conn_open(&c, w);
+	c.protocol = few;
+	msg_must(&c, SET_PROTOCOL_FEATURES, &few, sizeof(few), NULL, 0);
+	msg_must(&c, SET_OWNER, NULL, 0, NULL, 0);
+	conn_close(&c);
+	/* Without them there is none, whatever a message wants. */
+	conn_open(&c, w);
+	few = 0;
+	expect(msg_send(&c, SET_PROTOCOL_FEATURES, FLAG_NEED_REPLY, &few, sizeof(few), NULL, 0) &&
+	       msg_send(&c, SET_OWNER, FLAG_NEED_REPLY, NULL, 0, NULL, 0), "hangs up");
+	msg_get_u64(&c, GET_FEATURES);
+	conn_close(&c);
+}
+
 const struct hostile_case config_cases[] = {
 	CASE("legal-config-read", read_all),
 	CASE("config-read-outside", read_outside),
 	CASE("config-read-behind", read_behind),
 	CASE("config-write", write_it),
 	CASE("config-features-not-offered", features),
+	CASE("config-other-protocol", other_protocol, .writes = true),
+	CASE("legal-config-same-protocol", same_protocol, .writes = true),
 	CASES_END
 };

@@ -361,8 +361,8 @@ static void no_acknowledgements(struct world *w)
 	unsigned int i;
 
 	for (i = 0; i < 3; i++) {
-		conn_open_hello(&c, w);
-		features = c.features | F_ACCESS_PLATFORM;
+		conn_open(&c, w);
+		features = F_PROTOCOL | F_VERSION_1 | F_ACCESS_PLATFORM;
 		expect(msg_send(&c, SET_PROTOCOL_FEATURES, 0, &protocols[i], 8, NULL, 0) &&
 		       msg_send(&c, SET_FEATURES, 0, &features, 8, NULL, 0), "hangs up");
 		conn_await_close(&c);

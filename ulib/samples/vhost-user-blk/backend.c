@@ -52,6 +52,7 @@ void backend_reset(struct backend *b)
 	rings_reset(b);
 	b->features = 0;
 	b->protocol_features = 0;
+	b->has_protocol_features = false;
 	blk_set_features(b->blk, 0);
 	blk_set_map(b->blk, NULL);
 	viommu_reset(b->blk->viommu);
@@ -198,12 +199,23 @@ static int set_features(struct backend *b, uint64_t features)
 	return rings_update(b);
 }
 
+/*
+ * The first message decides, for as long as the connection lasts: with others, what is
+ * under way would mean something else (is there an answer to come, can the IOMMU be
+ * asked?). The same once more is no change: a front-end with several devices on one
+ * connection (QEMU's for networks) says it for each.
+ */
 static int set_protocol_features(struct backend *b, uint64_t features)
 {
 	if (features & ~protocol_offered(b))
 		return because(-EINVAL, "protocol features that were not offered: %#llx",
 			       (unsigned long long)features);
+	if (b->has_protocol_features && features != b->protocol_features)
+		return because(-EBUSY, "protocol features %#llx after %#llx",
+			       (unsigned long long)features,
+			       (unsigned long long)b->protocol_features);
 	b->protocol_features = features;
+	b->has_protocol_features = true;
 	return 0;
 }
 

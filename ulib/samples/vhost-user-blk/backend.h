@@ -50,6 +50,7 @@ struct ring {
  * @inflight: where requests under way are noted
  * @features: those of virtio, as negotiated
  * @protocol_features: those of vhost-user
+ * @has_protocol_features: they were said, and stay
  * @no_slots: memory comes as whole tables, not slot by slot
  * @rings: one for each queue of @blk
  */
@@ -61,6 +62,7 @@ struct backend {
 	struct inflight inflight;
 	uint64_t features;
 	uint64_t protocol_features;
+	bool has_protocol_features;
 	bool no_slots;
 	struct ring rings[MAX_QUEUES];
 };
