@@ -77,6 +77,7 @@ extern const struct hostile_case log_busy_cases[];
 extern const struct hostile_case iommu_cases[];
 extern const struct hostile_case iommu_answer_cases[];
 extern const struct hostile_case iommu_lost_cases[];
+extern const struct hostile_case iommu_left_cases[];
 
 /* The case has failed: say why and end it. */
 void fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));

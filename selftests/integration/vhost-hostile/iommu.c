@@ -10,6 +10,15 @@
 
 #include "iommu.h"
 
+void iommu_connect(struct iommu_session *s, struct world *w)
+{
+	conn_open_hello(&s->s.c, w);
+	guest_share(w->guest, &s->s.c);
+	msg_must(&s->s.c, SET_BACKEND_REQ_FD, NULL, 0, &s->theirs, 1);
+	s->s.c.features |= F_ACCESS_PLATFORM;
+	msg_must(&s->s.c, SET_FEATURES, &s->s.c.features, sizeof(s->s.c.features), NULL, 0);
+}
+
 void iommu_open(struct iommu_session *s, struct world *w)
 {
 	int pair[2];
@@ -18,12 +27,8 @@ void iommu_open(struct iommu_session *s, struct world *w)
 	expect(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), "socketpair: %m");
 	s->channel = pair[0];
 	s->theirs = pair[1];
-	conn_open_hello(&s->s.c, w);
-	guest_share(w->guest, &s->s.c);
+	iommu_connect(s, w);
 	ring_init(&s->s.r, w->guest, &s->s.c, 0, RING_NUM);
-	msg_must(&s->s.c, SET_BACKEND_REQ_FD, NULL, 0, &s->theirs, 1);
-	s->s.c.features |= F_ACCESS_PLATFORM;
-	msg_must(&s->s.c, SET_FEATURES, &s->s.c.features, sizeof(s->s.c.features), NULL, 0);
 }
 
 void iommu_close(struct iommu_session *s)

@@ -38,6 +38,9 @@ struct iommu_session {
 void iommu_open(struct iommu_session *s, struct world *w);
 void iommu_close(struct iommu_session *s);
 
+/* The same connection anew, after its end; what the ring is stays. */
+void iommu_connect(struct iommu_session *s, struct world *w);
+
 /* Start a ring that is known by IOVA, and whose descriptors have IOVAs. */
 void ring_start_by_iova(struct ring *r);
 

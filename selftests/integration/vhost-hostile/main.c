@@ -42,6 +42,7 @@ static const struct hostile_case *const lists[] = {
 	config_cases, chain_cases, indirect_cases, request_cases, segment_cases,
 	ring_cases, race_cases, peer_cases, inflight_cases, left_cases,
 	log_cases, log_busy_cases, iommu_cases, iommu_answer_cases, iommu_lost_cases,
+	iommu_left_cases,
 };
 #define LISTS (sizeof(lists) / sizeof(lists[0]))
 

@@ -105,7 +105,8 @@ int blk_run(struct blk *b);
 
 /*
  * Do what a killed process has left of a queue that is mapped, live or not, and
- * nothing else. Return: 0; an error as blk_run().
+ * nothing else: up to the first request that an IOMMU must be asked for. Return: 0;
+ * an error as blk_run().
  */
 int blk_finish_left(struct blk *b, unsigned int index);
 

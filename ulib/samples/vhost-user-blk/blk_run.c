@@ -151,8 +151,8 @@ int blk_finish_left(struct blk *b, unsigned int index)
 	int ret;
 
 	do {
-		/* All that one may have to wait for is room; or the IOMMU, for which
-		 * there is no time.
+		/* All that one may have to wait for is room; or the IOMMU, whose answer
+		 * comes by the connection that waits for ours.
 		 */
 		blk_drain(b);
 		b->work = 0;

@@ -121,12 +121,22 @@ static void ring_stop(struct backend *b, unsigned int i)
 	close_fd(&r->kick);
 }
 
-/* The same, and nothing is left of it that one who was killed had begun. */
-static void ring_finish(struct backend *b, unsigned int i)
+/*
+ * The same, and all is done that one who was killed had begun; or it is behind the base,
+ * if an IOMMU must be asked first: the answer would not come before ours, see
+ * blk_finish_left(). Return: 0; -EBUSY there is no such base.
+ */
+static int ring_finish(struct backend *b, unsigned int i)
 {
-	if (b->rings[i].mapped && blk_finish_left(b->blk, i))
+	struct ring *r = &b->rings[i];
+	int err = 0;
+
+	if (r->mapped && blk_finish_left(b->blk, i))
 		log_verbose("ring %u: %s", i, log_reason());
+	if (r->started)
+		err = virtq_put_back(&b->blk->queues[i].vq);
 	ring_stop(b, i);
+	return err;
 }
 
 void rings_map(struct backend *b)
@@ -220,7 +230,9 @@ void rings_stop(struct backend *b)
 	unsigned int i;
 
 	for (i = 0; i < b->blk->queue_count; i++) {
-		ring_finish(b, i);
+		/* Nobody asks where to go on. */
+		if (ring_finish(b, i))
+			log_verbose("ring %u: %s", i, log_reason());
 		b->rings[i].enabled = false;
 	}
 }
@@ -287,7 +299,11 @@ static int set_vring_base(struct backend *b, const struct vu_vring_state *s)
 static int get_vring_base(struct backend *b, const struct vu_vring_state *s,
 			  struct vu_msg *reply)
 {
-	ring_finish(b, s->index);
+	int err = ring_finish(b, s->index);
+
+	/* The front-end has the area, and what is left is noted there. */
+	if (err)
+		return err;
 	reply->payload.state.index = s->index;
 	reply->payload.state.num = b->rings[s->index].base;
 	reply->header.size = sizeof(reply->payload.state);

@@ -194,9 +194,29 @@ void inflight_stop(struct inflight_queue *q)
 	q->part = gm_slice_new(NULL, 0);
 }
 
+uint16_t inflight_left(const struct inflight_queue *q)
+{
+	return q->left_count - q->left_next;
+}
+
 bool inflight_has_left(const struct inflight_queue *q)
 {
-	return q->left_next < q->left_count;
+	return inflight_left(q);
+}
+
+int inflight_put_back(struct inflight_queue *q)
+{
+	int err = 0;
+
+	/* The last one first: after a kill in between, used_idx and what is still noted
+	 * end where the others begin.
+	 */
+	while (inflight_has_left(q) && !err) {
+		err = set_flag(q, q->left[q->left_count - 1].head, 0);
+		if (!err)
+			q->left_count--;
+	}
+	return err ? because_gm(err, "inflight area") : 0;
 }
 
 bool inflight_peek(const struct inflight_queue *q, uint16_t *head)

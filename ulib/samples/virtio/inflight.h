@@ -74,7 +74,12 @@ int inflight_start(struct inflight_queue *q, const struct inflight *f, unsigned 
 		   uint16_t num, uint16_t used_idx);
 void inflight_stop(struct inflight_queue *q);
 
+/* Requests to be done again that are not begun. */
+uint16_t inflight_left(const struct inflight_queue *q);
 bool inflight_has_left(const struct inflight_queue *q);
+
+/* They were never taken. Return: 0; a slice's error. */
+int inflight_put_back(struct inflight_queue *q);
 
 /* The next request to be done again; go on to the one after. False: there is none. */
 bool inflight_peek(const struct inflight_queue *q, uint16_t *head);

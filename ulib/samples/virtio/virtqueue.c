@@ -115,6 +115,31 @@ int virtq_map(struct virtq *vq, struct gm_view *v, uint32_t num, const struct vi
 	return 0;
 }
 
+/*
+ * Of the requests that are left, the last ones may be just those that the available
+ * ring has before @last_avail, none missing: how many? They are the driver's, and it
+ * has not written over their entries while they are.
+ */
+static int count_in_ring(struct virtq *vq)
+{
+	const struct inflight_queue *q = &vq->inflight;
+	uint16_t n, head;
+
+	vq->left_in_ring = 0;
+	for (n = 1; n <= q->left_count; n++) {
+		uint16_t entry = (uint16_t)(vq->last_avail - n) & (vq->num - 1);
+		int err = load_le16(vq->avail, RING_ENTRIES + entry * sizeof(gm_le16_t),
+				    GM_RELAXED, &head);
+
+		if (err)
+			return because_gm(err, "available ring");
+		if (head != q->left[q->left_count - n].head)
+			break;
+		vq->left_in_ring = n;
+	}
+	return 0;
+}
+
 int virtq_start(struct virtq *vq, uint16_t last_avail, const struct inflight *f,
 		unsigned int index)
 {
@@ -136,12 +161,27 @@ int virtq_start(struct virtq *vq, uint16_t last_avail, const struct inflight *f,
 		last_avail = (uint16_t)(vq->used_idx + vq->inflight.left_count);
 	vq->last_avail = last_avail;
 	vq->avail_idx = last_avail;
-	return vq->inflight.left_count;
+	ret = count_in_ring(vq);
+	return ret ? ret : vq->inflight.left_count;
 }
 
 void virtq_mark(const struct virtq *vq)
 {
 	gm_slice_mark(vq->used, RING_IDX, sizeof(gm_le16_t));
+}
+
+int virtq_put_back(struct virtq *vq)
+{
+	uint16_t left = inflight_left(&vq->inflight);
+	int err;
+
+	if (left > vq->left_in_ring)
+		return because(-EBUSY, "what is left is among what was done: %u requests", left);
+	err = inflight_put_back(&vq->inflight);
+	/* Nothing new was taken while there were these. */
+	if (!err)
+		vq->last_avail -= left;
+	return err;
 }
 
 uint16_t virtq_stop(struct virtq *vq)

@@ -50,6 +50,8 @@ struct chain {
  * @notified_valid: is @notified known?
  * @kicks: was the driver asked to kick?
  * @inflight: notes which requests are under way, if it was given an area
+ * @left_in_ring: of the requests that another device has left, so many of the last
+ *	are what @avail has before @last_avail
  * @event_idx: VIRTIO_RING_F_EVENT_IDX was negotiated
  * @indirect: VIRTIO_RING_F_INDIRECT_DESC was negotiated
  */
@@ -65,6 +67,7 @@ struct virtq {
 	bool notified_valid;
 	bool kicks;
 	struct inflight_queue inflight;
+	uint16_t left_in_ring;
 	bool event_idx;
 	bool indirect;
 };
@@ -108,6 +111,15 @@ int virtq_start(struct virtq *vq, uint16_t last_avail, const struct inflight *f,
  * was marked as dirty: mark it, where it is now.
  */
 void virtq_mark(const struct virtq *vq);
+
+/*
+ * What another device has left and was not begun again becomes the ring's own, as if it
+ * had never been taken: whoever goes on where we stop does it, with the area or without.
+ *
+ * Return: 0; -EBUSY no entry of the ring has all of that behind it and nothing else: it
+ * stays noted in the area; a slice's error.
+ */
+int virtq_put_back(struct virtq *vq);
 
 /* It does not run any more. Return: the entry of @avail that is to be next. */
 uint16_t virtq_stop(struct virtq *vq);
