@@ -152,7 +152,7 @@ static void new_table(struct world *w)
 	session_use(&s.s, w, 8, 1);
 	expect(!iommu_is_asked(&s), "it asks what it knows");
 	guest_share(w->guest, &s.s.c);
-	expect(iommu_is_asked(&s), "it does not ask anew");
+	iommu_must_ask(&s);
 	iommu_serve_begin(&s);
 	session_use(&s.s, w, 8, 1);
 	iommu_serve_end(&s);
@@ -334,7 +334,7 @@ static void bad_answers(struct world *w)
 		guest_renew(w);
 		iommu_open(&s, w);
 		ring_start_by_iova(&s.s.r);
-		expect(iommu_is_asked(&s), "nothing is asked");
+		iommu_must_ask(&s);
 		if (i < 4)
 			send(s.channel, &bad[i], sizeof(bad[i]), MSG_NOSIGNAL);
 		/* Answers, and more of them than there can be questions. */

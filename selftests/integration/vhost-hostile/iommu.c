@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "iommu.h"
+#include "watch.h"
 
 void iommu_connect(struct iommu_session *s, struct world *w)
 {
@@ -92,6 +93,14 @@ bool iommu_is_asked(struct iommu_session *s)
 	return poll(&p, 1, 50) == 1 && p.revents & POLLIN;
 }
 
+void iommu_must_ask(struct iommu_session *s)
+{
+	struct patience patience = { .pid = s->s.c.pid };
+
+	while (!iommu_is_asked(s))
+		expect(!patience_is_over(&patience), "nothing is asked");
+}
+
 bool iommu_answer(struct iommu_session *s, uint64_t value)
 {
 	struct {
@@ -112,6 +121,7 @@ void iommu_take_question(struct iommu_session *s, struct wire_iotlb *m)
 		struct wire_iotlb m;
 	} __attribute__((packed)) ask;
 
+	iommu_must_ask(s);
 	expect(recv(s->channel, &ask, sizeof(ask), MSG_WAITALL) == sizeof(ask), "half a question");
 	expect(ask.h.request == BACKEND_IOTLB_MSG && ask.h.size == sizeof(ask.m) &&
 	       ask.h.flags == (FLAG_VERSION | FLAG_NEED_REPLY), "request %u, flags %#x",

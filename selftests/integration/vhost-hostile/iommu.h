@@ -52,10 +52,11 @@ enum answer iommu_invalidate(struct iommu_session *s, uint64_t iova, uint64_t si
 /* Tell of all memory. */
 void iommu_tell_all(struct iommu_session *s);
 
-/* Has the device a question? Waits a little. */
+/* Has the device a question? Waits a little: no is no proof where much else runs. */
 bool iommu_is_asked(struct iommu_session *s);
 
-/* Wait for a question. */
+/* It must have one, and is waited for with patience; the second takes it. */
+void iommu_must_ask(struct iommu_session *s);
 void iommu_take_question(struct iommu_session *s, struct wire_iotlb *m);
 
 /* An answer, whether there was a question or not. Return: false: nobody takes it. */
