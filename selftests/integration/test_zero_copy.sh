@@ -142,7 +142,7 @@ new_disk
 run "$vmm" "$guest" --guest-mode help || true
 mapfile -t cases < <(sed -n '/^guest: modes: /,/^guest: not ok/s/^guest: \([a-z0-9-]*\)$/\1/p' messages)
 [ ${#cases[@]} -ge 25 ] || bail_out "the guest program lists ${#cases[@]} cases"
-tap_plan $((19 + ${#cases[@]} + HEADERS))
+tap_plan $((21 + ${#cases[@]} + HEADERS))
 
 for program in "$vmm" "$sanitized"; do
 	new_disk
@@ -158,10 +158,13 @@ done
 check "the guest reads" passes "$vmm" "$guest" --guest-mode read
 check "each request has come once" is "$(value backend_requests)" 1000
 check "each byte was moved" is "$(value bytes)" 4096000
-check "the device's pages were told" at_least "$(value dirty_pages_device)" 1000
+# Each at a page of its own; and a page of status bytes, and one of the used ring.
+check "the device's pages were told, and no others" is "$(value dirty_pages_device)" 1002
 check "and the CPU's" at_least "$(value dirty_pages_vcpu)" 5
 check "the two are different pages" at_least "$(value dirty_pages)" \
 	$(($(value dirty_pages_device) + 1))
+check "the guest writes" passes "$vmm" "$guest" --guest-mode write
+check "of that no page of data is dirty" is "$(value dirty_pages_device)" 2
 
 for name in "${cases[@]}"; do
 	check "hostile: $name" passes "$sanitized" "$guest" --guest-mode "$name"

@@ -20,6 +20,8 @@ steps()
 	echo "bounce $zc_program --disk bounce:@"
 	echo "aligned $zc_program --disk nvme:@ --guest-mode read --repeat 1000"
 	echo "bounced $zc_program --disk bounce:@ --guest-mode read --repeat 1000"
+	echo "asleep $zc_program --disk nvme-irq:@ --guest-mode read --repeat 1000"
+	echo "writes $zc_program --disk nvme:@ --guest-mode write --repeat 1000"
 	echo "killed kill $zc_program --disk nvme:@"
 	echo "again $zc_program --disk nvme:@"
 	echo "linux $(zc_linux 7) --timeout 10 --disk nvme-irq:@"
@@ -53,7 +55,7 @@ check_machine()
 
 	steps | zc_run "$1" || status=$?
 	check "IOMMU $1: the machine ends well" is $status 0
-	for name in test hostile irq bounce aligned bounced again again-irq; do
+	for name in test hostile irq bounce aligned bounced asleep writes again again-irq; do
 		check "IOMMU $1: $name: the guest is content" passes $name
 		check "IOMMU $1: $name: in memory of the module" is "$(zc_value $name ram)" kmod
 	done
@@ -65,6 +67,13 @@ check_machine()
 		is "$(zc_value aligned bytes_copied)" 0
 	check "the other way copies all of them" \
 		is "$(zc_value bounced bytes_copied)" "$(zc_value aligned bytes)"
+	# Of data, and one of status bytes, and one of the used ring.
+	for name in aligned bounced asleep; do
+		check "$name: 1000 pages are dirty by the device, and no others" \
+			is "$(zc_value $name dirty_pages_device)" 1002
+	done
+	check "what is written to the disk makes none dirty" \
+		is "$(zc_value writes dirty_pages_device)" 2
 	check "Linux begins, with the RAM that it was told of" \
 		grep -q '^linux: guest: .*BIOS-e820: .*0x0000000100000000-.* usable' report
 	check "and finds the interrupt controller" \
@@ -77,7 +86,7 @@ check_machine()
 	check "the kernel has no complaint" no_splat
 }
 
-tap_plan 67
+tap_plan 83
 check_machine on
 check "no device address was a wrong one" is "$(vm_result faults)" 0
 check "an IOMMU has translated each" is "$(vm_result untranslated)" 0

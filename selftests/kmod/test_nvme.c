@@ -238,21 +238,25 @@ TEST_F(nvme, scattered)
 	}
 }
 
-/* The device writes after the request was given: who took the bitmap sees it again. */
-TEST_F(nvme, dirty_when_done)
+/*
+ * The address is marked when it is given away. When the data has come, a copy of the CPU's
+ * is marked by the library; what the controller has written is blk.c's to mark, once.
+ */
+TEST_F(nvme, dirty)
 {
 	struct guest *g = &self->g;
 	const struct gm_range r = { gm_gpa(HIGH_BASE + 4096), 8192 };
 	struct gm_bitmap *bm = gm_map_region(g->map, 3)->ext.dirty;
 	struct backend_io io;
 
+	gm_bitmap_reset(bm);
 	ASSERT_EQ(0, io_init(g, &io, BACKEND_READ, 0, &r, 1));
 	ASSERT_EQ(0, g->b->ops->submit(g->b, &io));
+	EXPECT_EQ(variant->bounce ? 0 : 2, gm_bitmap_count(bm));
 	gm_bitmap_reset(bm);
 	ASSERT_EQ(&io, guest_wait(g));
 	EXPECT_EQ(0, io.result);
-	EXPECT_EQ(2, gm_bitmap_count(bm));
-	EXPECT_TRUE(gm_bitmap_test(bm, 4096) && gm_bitmap_test(bm, 8192));
+	EXPECT_EQ(variant->bounce ? 2 : 0, gm_bitmap_count(bm));
 	gm_bitmap_reset(bm);
 	EXPECT_EQ(0, guest_io(g, BACKEND_WRITE, 0, &r, 1));
 	EXPECT_EQ(0, gm_bitmap_count(bm));

@@ -87,9 +87,10 @@ static const struct virtq_addr queue_addr = { DESC, AVAIL, USED };
 
 FIXTURE_SETUP(blk)
 {
+	const struct gm_mmap_opts opts = { .sz = sizeof(opts), .flags = GM_MMAP_DIRTY };
 	void *host;
 
-	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), RAM, NULL, &self->ram));
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), RAM, &opts, &self->ram));
 	ASSERT_OK(gm_map_new(&self->ram, 1, &self->map));
 	ASSERT_OK(gm_region_host(self->ram, gm_roff(0), &host));
 	self->host = host;
@@ -325,6 +326,60 @@ TEST_F(blk, reset_in_flight)
 	offer(self, 0, VIRTIO_BLK_T_IN, 0, two);
 	EXPECT_EQ(0, blk_run(&self->blk));
 	EXPECT_EQ(1, self->slow.count);
+}
+
+/* Exactly these pages are marked, of all that there are, as bits from 0 on. */
+static bool dirty_is(const FIXTURE_DATA(blk) *t, uint64_t pages)
+{
+	struct gm_bitmap *bm = gm_region_bitmap(t->ram);
+	uint64_t page, marked = 0;
+
+	for (page = 0; page < RAM / 4096; page++)
+		if (gm_bitmap_test(bm, page * 4096))
+			marked |= page < 64 ? UINT64_C(1) << page : UINT64_MAX;
+	gm_bitmap_reset(bm);
+	return marked == pages;
+}
+
+#define PAGE_OF(gpa) (UINT64_C(1) << (gpa) / 4096)
+
+/*
+ * A log that is taken while the backend has a request finds the pages again when it is
+ * done, and before the driver is told: of a read those of the piece that has come, be it
+ * well or not; of a write none. The queue itself is marked when it is written.
+ */
+TEST_F(blk, dirty_when_done)
+{
+	const uint64_t answer = PAGE_OF(USED) | PAGE_OF(STATUS(0));
+	const uint64_t pieces[] = {
+		PAGE_OF(DATA), PAGE_OF(DATA + 0x1000) | PAGE_OF(DATA + 0x8000),
+		PAGE_OF(DATA + 0x8000) | PAGE_OF(DATA + 0x9000),
+	};
+
+	for (unsigned int type = VIRTIO_BLK_T_IN; type <= VIRTIO_BLK_T_OUT; type++) {
+		const uint64_t data = type == VIRTIO_BLK_T_IN ? UINT64_MAX : 0;
+
+		offer(self, 0, type, 0, two);
+		EXPECT_EQ(0, blk_run(&self->blk));
+		for (unsigned int i = 0; i < 3; i++) {
+			gm_bitmap_reset(gm_region_bitmap(self->ram));
+			ASSERT_EQ(1, self->slow.count);
+			slow_end(&self->slow, 0);
+			EXPECT_EQ(i == 2, blk_run(&self->blk));
+			EXPECT_TRUE(dirty_is(self, (pieces[i] & data) | (i == 2 ? answer : 0)));
+		}
+	}
+	/* One that fails, and one whose driver has given up. */
+	for (int given_up = 0; given_up < 2; given_up++) {
+		offer(self, 0, VIRTIO_BLK_T_IN, 0, two);
+		EXPECT_EQ(0, blk_run(&self->blk));
+		if (given_up)
+			blk_cancel(&self->blk);
+		gm_bitmap_reset(gm_region_bitmap(self->ram));
+		slow_end(&self->slow, -EIO);
+		EXPECT_EQ(!given_up, blk_run(&self->blk));
+		EXPECT_TRUE(dirty_is(self, pieces[0] | (given_up ? 0 : answer)));
+	}
 }
 
 /* A driver that does not know how to flush is told of a write when it is on the medium. */

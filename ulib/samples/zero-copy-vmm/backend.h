@@ -11,6 +11,9 @@
  *           is what the way without copies is compared with
  *
  * One thread, the device's, calls all functions.
+ *
+ * Dirty pages are not a backend's affair: when a read comes back, well or not, who gave
+ * it marks all of its memory, before the guest is told.
  */
 #ifndef BACKEND_H
 #define BACKEND_H

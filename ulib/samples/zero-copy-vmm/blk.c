@@ -109,8 +109,9 @@ int blk_moved(struct blk *b, struct blk_req *r)
 
 	if (r->io.op == BACKEND_FLUSH)
 		return finish(b, r, r->io.result ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK);
-	/* Only now: a log that was taken meanwhile would have told of the page before
-	 * its bytes were there. After an error nobody knows how far it came.
+	/* Here for each backend, and only now: a log that was taken meanwhile would have
+	 * told of the page before its bytes were there. After an error nobody knows how far
+	 * it came, and a driver that has reset the disk finds them, too.
 	 */
 	if (r->io.op == BACKEND_READ)
 		gm_iov_mark(&b->view, &r->piece, bytes);

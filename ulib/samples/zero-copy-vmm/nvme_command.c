@@ -153,14 +153,10 @@ int nvme_command_finish(struct nvme_disk *d, struct nvme_slot *slot, int err)
 {
 	struct backend_io *io = slot->request->io;
 
-	if (err || io->op != BACKEND_READ)
+	/* What the controller has written itself is marked by who gave the request. */
+	if (err || io->op != BACKEND_READ || !slot->copied)
 		return err;
-	if (slot->copied) {
-		err = gm_iov_write(io->view, &slot->at, slot->buffer.host, slot->bytes);
-		d->base.stats.copied += err ? 0 : slot->bytes;
-		return err;
-	}
-	/* It is written only now; who took the dirty bitmap sees it again. */
-	gm_iov_mark(io->view, &slot->at, slot->bytes);
-	return 0;
+	err = gm_iov_write(io->view, &slot->at, slot->buffer.host, slot->bytes);
+	d->base.stats.copied += err ? 0 : slot->bytes;
+	return err;
 }
