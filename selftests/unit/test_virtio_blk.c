@@ -5,6 +5,7 @@
  * at a time, has no room, fails in the midst, or is slow when the driver resets.
  */
 #include "../../ulib/samples/virtio/reason.c"
+#include "../../ulib/samples/virtio/status.c"
 #include "../../ulib/samples/virtio/inflight.c"
 #include "../../ulib/samples/virtio/virtqueue.c"
 #include "../../ulib/samples/zero-copy-vmm/blk.c"

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../virtio/status.h"
 #include "blk_request.h"
 #include "log.h"
 
@@ -322,28 +323,6 @@ static int dispatch(struct blk *b, struct blk_req *r, uint32_t type, uint64_t se
 	return blk_finish(b, r, VIRTIO_BLK_S_UNSUPP);
 }
 
-/* Find the status byte, the last one that the device may write. */
-static int split_status(struct blk_req *r)
-{
-	struct chain *c = &r->chain;
-	struct gm_range *last;
-	gm_gpa_t status;
-	int err;
-
-	if (c->count == c->readable)
-		return because(-EPROTO, "a request without room for its status");
-	last = &c->ranges[c->count - 1];
-	last->len--;
-	if (gm_gpa_add(last->gpa, last->len, &status))
-		return because(-EPROTO, "a status byte past the end of memory");
-	gm_view_begin(&r->view);
-	err = gm_view_slice(&r->view, status, 1, GM_PERM_WRITE, &r->status);
-	gm_view_end(&r->view);
-	if (err == -EAGAIN)
-		return because(-EFAULT, "no translation for a status byte");
-	return err ? because_gm(err, "status byte") : 0;
-}
-
 /* Room for more places, twice as many. */
 static int grow(struct blk_req *r, uint32_t *room)
 {
@@ -416,7 +395,7 @@ static int locate(struct blk *b, struct blk_req *r)
 static int find_memory(struct blk *b, struct blk_req *r)
 {
 	const struct chain *c = &r->chain;
-	int err = split_status(r);
+	int err = chain_split_status(&r->chain, &r->view, &r->status);
 
 	if (err)
 		return err;

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "../virtio/reason.h"
+#include "../virtio/status.h"
 #include "blk_request.h"
 
 static const char blk_id[VIRTIO_BLK_ID_BYTES] = "guestmem-zero-copy";
@@ -169,24 +170,6 @@ static void set_data(struct blk_req *r, const struct gm_iov_cursor *c, size_t be
 	range->len -= c->off;
 }
 
-/* Find the status byte, the last one that the device may write, and take it off. */
-static int split_status(struct blk *b, struct blk_req *r)
-{
-	struct chain *c = &r->chain;
-	struct gm_range *last;
-	gm_gpa_t status;
-	int err;
-
-	if (c->count == c->readable)
-		return because(-EPROTO, "a request without room for its status");
-	last = &c->ranges[c->count - 1];
-	last->len--;
-	if (gm_gpa_add(last->gpa, last->len, &status))
-		return because(-EPROTO, "a status byte past the end of memory");
-	err = gm_view_slice(&b->view, status, 1, GM_PERM_WRITE, &r->status);
-	return err ? because_gm(err, "status byte") : 0;
-}
-
 static int dispatch(struct blk *b, struct blk_req *r, const struct header *h,
 		    struct gm_iov_cursor *out, struct gm_iov_cursor *in)
 {
@@ -219,7 +202,7 @@ int blk_begin(struct blk *b, struct blk_req *r)
 	b->free = r->next;
 	r->io.view = &b->view;
 	r->written = 0;
-	err = split_status(b, r);
+	err = chain_split_status(&r->chain, &b->view, &r->status);
 	if (!err)
 		err = gm_iov_init(&out, c->ranges, c->readable);
 	if (!err)

@@ -12,7 +12,7 @@
  *   vm.c            KVM; vm_run.c its exits
  *   registers.c     the disk's registers, virtio-mmio
  *   device.c        the thread that serves its queue
- *   ../virtio/virtqueue.c   the queue: rings and descriptor chains
+ *   ../virtio/virtqueue.c   the queue: rings and descriptor chains; status.c its answers
  *   blk.c           requests; blk_run.c which one is next
  *   backend.h       who moves the data: disk.c has the kinds, backend_file.c is one
  *   backend_nvme.c  a real controller by DMA: nvme_request.c nvme_command.c requests and
