@@ -3,7 +3,8 @@
 #
 # The sample zero-copy-vmm with a real controller (QEMU's), in memory of the module: all
 # its guest's tests, each hostile one, by polling and by interrupts; and it is killed
-# with requests in flight. With an IOMMU and without.
+# with requests in flight. With an IOMMU and without. Also one with blocks that are larger
+# than sectors, and commands that are smaller than the guest's requests.
 #
 # A stock Linux kernel is only seen to begin: where it goes on with interrupts, an emulated
 # CPU does not always run it to its end (see Documentation/zero-copy.rst).
@@ -22,6 +23,8 @@ steps()
 	echo "bounced $zc_program --disk bounce:@ --guest-mode read --repeat 1000"
 	echo "asleep $zc_program --disk nvme-irq:@ --guest-mode read --repeat 1000"
 	echo "writes $zc_program --disk nvme:@ --guest-mode write --repeat 1000"
+	echo "blocks $zc_program --disk nvme:%"
+	echo "blocks-bounce $zc_program --disk bounce:%"
 	echo "killed kill $zc_program --disk nvme:@"
 	echo "again $zc_program --disk nvme:@"
 	echo "linux $(zc_linux 7) --timeout 10 --disk nvme-irq:@"
@@ -55,7 +58,8 @@ check_machine()
 
 	steps | zc_run "$1" || status=$?
 	check "IOMMU $1: the machine ends well" is $status 0
-	for name in test hostile irq bounce aligned bounced asleep writes again again-irq; do
+	for name in test hostile irq bounce aligned bounced asleep writes blocks blocks-bounce again \
+		again-irq; do
 		check "IOMMU $1: $name: the guest is content" passes $name
 		check "IOMMU $1: $name: in memory of the module" is "$(zc_value $name ram)" kmod
 	done
@@ -67,6 +71,10 @@ check_machine()
 		is "$(zc_value aligned bytes_copied)" 0
 	check "the other way copies all of them" \
 		is "$(zc_value bounced bytes_copied)" "$(zc_value aligned bytes)"
+	for name in blocks blocks-bounce; do
+		check "IOMMU $1: $name: blocks are larger than sectors" \
+			grep -q "^$name: guest: ok .* parts of a block" report
+	done
 	# Of data, and one of status bytes, and one of the used ring.
 	for name in aligned bounced asleep; do
 		check "$name: 1000 pages are dirty by the device, and no others" \
@@ -86,7 +94,7 @@ check_machine()
 	check "the kernel has no complaint" no_splat
 }
 
-tap_plan 83
+tap_plan 95
 check_machine on
 check "no device address was a wrong one" is "$(vm_result faults)" 0
 check "an IOMMU has translated each" is "$(vm_result untranslated)" 0

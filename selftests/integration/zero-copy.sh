@@ -4,7 +4,9 @@
 # A machine with an NVMe controller, in which the sample zero-copy-vmm runs virtual
 # machines of its own, on the emulated SVM of that machine. Sourced after lib.sh.
 #
-#   zc_run IOMMU < STEPS     IOMMU is on or off; steps as guest/zero-copy.sh has them
+#   zc_run IOMMU < STEPS     IOMMU is on or off; steps as guest/zero-copy.sh has them: @ is a
+#                            controller, % one with blocks of 4096 bytes, and two of them
+#                            to a command at most
 #   $zc_program              begin of the options of a step, for the guest program
 #   zc_linux LOGLEVEL        the same for a stock Linux kernel
 #   zc_value NAME KEY        what the sample has reported in step NAME
@@ -35,7 +37,10 @@ zc_run()
 {
 	local parameters=allow_unsafe_noiommu=Y status=0
 	local qemu=(-drive "file=nvme.img,format=raw,if=none,id=nvme"
-		-device "nvme,drive=nvme,serial=zero-copy")
+		-device "nvme,drive=nvme,serial=zero-copy,addr=0x10"
+		-drive "file=blocks.img,format=raw,if=none,id=blocks"
+		-device "nvme,id=small,serial=blocks,mdts=1,addr=0x11"
+		-device "nvme-ns,drive=blocks,bus=small,logical_block_size=4096,physical_block_size=4096")
 
 	cat > steps
 	# A busy machine can be late with the first timer interrupts.
@@ -46,8 +51,8 @@ zc_run()
 		parameters=
 	fi
 	echo "MODULE_PARAMETERS='$parameters'" > params
-	rm -f nvme.img
-	truncate -s "${ZC_DISK_MIB}M" nvme.img
+	rm -f nvme.img blocks.img
+	truncate -s "${ZC_DISK_MIB}M" nvme.img blocks.img
 	[ -e "$vm_kernel/version" ] || "$here/fetch-kernel.sh" "$VM_KERNEL"
 	zc_initramfs
 	vm_prepare zero-copy.sh params:params steps:steps \

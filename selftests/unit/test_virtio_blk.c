@@ -329,6 +329,40 @@ TEST_F(blk, reset_in_flight)
 	EXPECT_EQ(1, self->slow.count);
 }
 
+/* Blocks are larger than sectors: what is no whole ones is not begun, nor a part of it. */
+TEST_F(blk, part_of_a_block)
+{
+	static const struct {
+		uint64_t sector;
+		uint64_t len;
+		bool good;
+	} cases[] = {
+		{ 0, 512, false }, { 1, PIECE, false }, { 7, PIECE, false },
+		{ 0, PIECE + 512, false }, { 0, 2 * PIECE - 512, false }, { 8, PIECE, true },
+	};
+	unsigned int i, used = 0;
+
+	self->slow.base.block_size = 4096;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned int type = VIRTIO_BLK_T_IN; type <= VIRTIO_BLK_T_OUT; type++) {
+			const struct gm_range data[2] = {
+				{ DATA, 256 }, { DATA + 256, cases[i].len - 256 },
+			};
+
+			offer(self, 0, type, cases[i].sector, data);
+			EXPECT_EQ(!cases[i].good, blk_run(&self->blk));
+			ASSERT_EQ(cases[i].good, self->slow.count);
+			if (cases[i].good) {
+				slow_end(&self->slow, 0);
+				EXPECT_EQ(1, blk_run(&self->blk));
+			}
+			EXPECT_EQ(cases[i].good ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_IOERR,
+				  self->host[STATUS(0)]);
+			EXPECT_EQ(++used, used_count(self));
+		}
+	}
+}
+
 /* Exactly these pages are marked, of all that there are, as bits from 0 on. */
 static bool dirty_is(const FIXTURE_DATA(blk) *t, uint64_t pages)
 {

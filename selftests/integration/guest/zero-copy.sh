@@ -1,21 +1,25 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# Runs virtual machines in this one: the sample zero-copy-vmm, whose disk is the NVMe
+# Runs virtual machines in this one: the sample zero-copy-vmm, whose disk is an NVMe
 # controller that is bound to the module. Each line of /steps is NAME OPTION..., quoted as
-# for a shell; @ is the controller's address. What the sample prints is reported behind its NAME, and its
-# exit status.
+# for a shell; @ is the first controller's address, % the second one's. What the sample
+# prints is reported behind its NAME, and its exit status.
 
 . /lib.sh
 
 mount -t debugfs debugfs /sys/kernel/debug
 # shellcheck disable=SC2086 # a list of parameters
 insmod /guestmem.ko ${MODULE_PARAMETERS:-}
+addresses=
 for device in /sys/bus/pci/devices/*; do
-	[ "$(cat "$device/class")" != 0x010802 ] || address=${device##*/}
+	[ "$(cat "$device/class")" = 0x010802 ] || continue
+	addresses="$addresses${device##*/} "
+	echo guestmem > "$device/driver_override"
+	echo "${device##*/}" > /sys/bus/pci/drivers_probe
 done
-echo guestmem > "/sys/bus/pci/devices/$address/driver_override"
-echo "$address" > /sys/bus/pci/drivers_probe
+first=$(echo "$addresses" | cut -d ' ' -f 1)
+second=$(echo "$addresses" | cut -d ' ' -f 2)
 
 vmm()
 {
@@ -42,7 +46,7 @@ kill_one()
 
 cd /tmp
 while read -r line; do
-	eval "set -- $(echo "$line" | sed "s/@/$address/g")"
+	eval "set -- $(echo "$line" | sed "s/@/$first/g; s/%/$second/g")"
 	name=$1
 	shift
 	stage "$name"
@@ -60,6 +64,8 @@ done < /steps
 
 echo "faults=$(dmesg | grep -c 'DMAR:.*fault addr')" >&3
 echo "untranslated=$(dmesg | grep -c 'guestmem: DMA map without an IOMMU')" >&3
-echo "$address" > /sys/bus/pci/drivers/guestmem/unbind
+for address in $addresses; do
+	echo "$address" > /sys/bus/pci/drivers/guestmem/unbind
+done
 rmmod guestmem && echo unloaded=yes >&3
 echo "tainted=$(cat /proc/sys/kernel/tainted)" >&3

@@ -134,9 +134,15 @@ static bool on_disk(const struct blk *b, uint64_t sector, uint64_t sectors)
 
 static int begin_move(struct blk *b, struct blk_req *r, enum backend_op op, uint64_t sector)
 {
-	/* The used ring has 32 bits for a length, with the status byte in it. */
-	if (r->left % SECTOR_SIZE || r->left > UINT32_MAX - 1 ||
-	    !on_disk(b, sector, r->left >> SECTOR_SHIFT))
+	uint32_t block = b->backend->block_size;
+
+	/*
+	 * Of a request that comes in pieces the first ones would be moved before the backend
+	 * sees that the last is no whole block. The used ring has 32 bits for a length, with
+	 * the status byte in it.
+	 */
+	if (r->left % block || sector % (block >> SECTOR_SHIFT) ||
+	    r->left > UINT32_MAX - 1 || !on_disk(b, sector, r->left >> SECTOR_SHIFT))
 		return finish(b, r, VIRTIO_BLK_S_IOERR);
 	r->io.op = op;
 	r->io.sector = sector;

@@ -144,6 +144,33 @@ static void test_errors(struct dev *d)
 	result(blk_rw(d, 99, 0, DATA, b) == S_UNSUPP, "a kind of request that is unknown");
 }
 
+/*
+ * Blocks that are larger than sectors: parts of them fail, and nothing is moved, also if
+ * the VMM would do the request in several goes and the first ones were good.
+ */
+static void test_parts(struct dev *d)
+{
+	const uint32_t b = d->block, large = (4u << 20) + 512;
+	uint64_t seed = seeds++, other = seeds++;
+	bool ok = true;
+
+	if (b == 512)
+		return;
+	fill(SCRATCH, 2 * b, seed);
+	ok &= blk_rw(d, REQ_OUT, 0, SCRATCH, 2 * b) == S_OK;
+	fill(DATA, 2 * b, other);
+	ok &= blk_rw(d, REQ_IN, 0, DATA, 512) == S_IOERR;
+	ok &= blk_rw(d, REQ_IN, 1, DATA, b) == S_IOERR;
+	ok &= blk_rw(d, REQ_IN, 0, DATA, b + 512) == S_IOERR;
+	ok &= blk_rw(d, REQ_IN, 0, DATA, large) == S_IOERR;
+	ok &= differs(DATA, 2 * b, other) == 2 * b;
+	ok &= blk_rw(d, REQ_OUT, 0, DATA, 512) == S_IOERR;
+	ok &= blk_rw(d, REQ_OUT, b / 512 - 1, DATA, b) == S_IOERR;
+	ok &= blk_rw(d, REQ_OUT, 0, DATA, large) == S_IOERR;
+	ok &= blk_rw(d, REQ_IN, 0, DATA, 2 * b) == S_OK && differs(DATA, 2 * b, seed) == 2 * b;
+	result(ok, "parts of a block");
+}
+
 static void test_others(struct dev *d)
 {
 	struct piece id = { DATA, 20 };
@@ -184,6 +211,7 @@ void run_tests(struct dev *d)
 	test_scatter(d);
 	run_queue_tests(d);
 	test_errors(d);
+	test_parts(d);
 	test_others(d);
 	leave_image(d);
 }
