@@ -68,6 +68,9 @@ struct backend;
  *	no room now, try again after a @reap has given something back. What is wrong
  *	with the request itself is its result
  * @reap: a request that is done, or NULL
+ * @mend: do what a backend that is @stuck needs; it may wait for the medium for long, and
+ *	touches nothing but its own and, by what is in flight, guest memory. So its caller
+ *	holds no lock that others want. NULL: it never is
  * @poll_fd: readable when @reap may have something; -1: it must be asked (spin)
  * @memory_changed: the guest's memory is @m from now on; nothing is submitted. 0 or
  *	a negative errno: it can't be reached
@@ -77,6 +80,7 @@ struct backend;
 struct backend_ops {
 	int (*submit)(struct backend *b, struct backend_io *io);
 	struct backend_io *(*reap)(struct backend *b);
+	void (*mend)(struct backend *b);
 	int (*poll_fd)(const struct backend *b);
 	int (*memory_changed)(struct backend *b, struct gm_map *m);
 	void (*close)(struct backend *b);
@@ -90,6 +94,7 @@ struct backend_ops {
  * @block_size: smallest unit of transfer of the medium, in bytes, a multiple of
  *	SECTOR_SIZE; a request that is not whole blocks is a result of -EINVAL
  * @max_bytes: data of one request at most
+ * @stuck: nothing more comes back before its @mend was called
  * @stats: what was done
  */
 struct backend {
@@ -98,6 +103,7 @@ struct backend {
 	uint64_t sectors;
 	uint32_t block_size;
 	uint64_t max_bytes;
+	bool stuck;
 	struct backend_stats stats;
 };
 

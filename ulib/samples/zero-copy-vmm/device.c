@@ -89,7 +89,7 @@ static bool serve(struct device *d)
 		return d->blk.again;
 	}
 	/* A backend without a descriptor must be asked, and asked. */
-	return d->blk.again || backend->ops->poll_fd(backend) < 0;
+	return d->blk.again || backend->stuck || backend->ops->poll_fd(backend) < 0;
 }
 
 /* Until the driver kicks, or the backend has done something. */
@@ -116,6 +116,20 @@ static void let_in(struct device *d)
 	pthread_mutex_lock(&d->lock);
 }
 
+/*
+ * A medium that is reset can take a quarter of a minute. Registers are others' to access
+ * meanwhile: none of that calls the backend. Only a reset of the disk waits, since its
+ * driver has the memory back then.
+ */
+static void mend(struct device *d)
+{
+	struct backend *backend = d->blk.backend;
+
+	pthread_mutex_unlock(&d->lock);
+	backend->ops->mend(backend);
+	pthread_mutex_lock(&d->lock);
+}
+
 static void *device_thread(void *arg)
 {
 	struct device *d = arg;
@@ -126,7 +140,9 @@ static void *device_thread(void *arg)
 		bool in_flight;
 
 		if (serve(d)) {
-			if (__atomic_load_n(&d->wanted, __ATOMIC_SEQ_CST))
+			if (d->blk.backend->stuck)
+				mend(d);
+			else if (__atomic_load_n(&d->wanted, __ATOMIC_SEQ_CST))
 				let_in(d);
 			continue;
 		}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/* gm-test: linux */
+/* gm-test: tsan */
+/*
+ * test_vmm_device.c - the disk's thread of a sample, while its backend has to wait for the
+ * medium: the virtual CPU accesses registers as ever, and only a reset waits.
+ */
+#define _GNU_SOURCE
+#include <semaphore.h>
+#include "../../ulib/samples/virtio/reason.c"
+#include "../../ulib/samples/virtio/status.c"
+#include "../../ulib/samples/virtio/inflight.c"
+#include "../../ulib/samples/virtio/virtqueue.c"
+#include "../../ulib/samples/zero-copy-vmm/blk.c"
+#include "../../ulib/samples/zero-copy-vmm/blk_run.c"
+#include "../../ulib/samples/zero-copy-vmm/device.c"
+#undef VERSION
+#include "../../ulib/samples/zero-copy-vmm/registers.c"
+#include <guestmem.h>
+#include "kselftest_harness.h"
+#include "expect.h"
+
+#define RAM (UINT64_C(1) << 20)
+#define NUM 8
+#define DESC 0x1000u
+#define AVAIL 0x2000u
+#define USED 0x3000u
+#define HEADER 0x4000u
+#define STATUS 0x5000u
+#define DATA 0x6000u
+#define SECTORS 77
+#define NONE 0xff
+
+/* It loses each request, and needs to be mended, for as long as the test likes. */
+struct slow {
+	struct backend base;
+	struct backend_io *held;
+	bool mended;
+	sem_t began;
+	sem_t go;
+};
+
+static int slow_submit(struct backend *b, struct backend_io *io)
+{
+	((struct slow *)b)->held = io;
+	b->stuck = true;
+	return 0;
+}
+
+static struct backend_io *slow_reap(struct backend *b)
+{
+	struct slow *s = (struct slow *)b;
+	struct backend_io *io = s->mended ? s->held : NULL;
+
+	if (io) {
+		io->result = -ETIMEDOUT;
+		s->held = NULL;
+		s->mended = false;
+	}
+	return io;
+}
+
+static void slow_mend(struct backend *b)
+{
+	struct slow *s = (struct slow *)b;
+
+	sem_post(&s->began);
+	sem_wait(&s->go);
+	b->stuck = false;
+	s->mended = true;
+}
+
+static int slow_poll_fd(const struct backend *b)
+{
+	(void)b;
+	return -1;
+}
+
+static const struct backend_ops slow_ops = {
+	.submit = slow_submit, .reap = slow_reap, .mend = slow_mend, .poll_fd = slow_poll_fd,
+};
+
+FIXTURE(device) {
+	struct gm_region *ram;
+	struct gm_map *map;
+	struct slow slow;
+	struct device device;
+	uint8_t *host;
+	bool reset;
+};
+
+static void put(FIXTURE_DATA(device) *t, uint32_t reg, uint32_t value)
+{
+	device_write(&t->device, reg, &value, sizeof(value));
+}
+
+static uint32_t get(FIXTURE_DATA(device) *t, uint32_t reg)
+{
+	uint32_t value;
+
+	device_read(&t->device, reg, &value, sizeof(value));
+	return value;
+}
+
+/* One request in three descriptors. */
+static void offer(FIXTURE_DATA(device) *t)
+{
+	const struct desc descs[] = {
+		{ gm_cpu_to_le64(HEADER), gm_cpu_to_le32(16),
+		  gm_cpu_to_le16(VRING_DESC_F_NEXT), gm_cpu_to_le16(1) },
+		{ gm_cpu_to_le64(DATA), gm_cpu_to_le32(512),
+		  gm_cpu_to_le16(VRING_DESC_F_NEXT | VRING_DESC_F_WRITE), gm_cpu_to_le16(2) },
+		{ gm_cpu_to_le64(STATUS), gm_cpu_to_le32(1),
+		  gm_cpu_to_le16(VRING_DESC_F_WRITE), gm_cpu_to_le16(0) },
+	};
+	const gm_le16_t idx = gm_cpu_to_le16(1);
+
+	memset(t->host + AVAIL, 0, 4096);
+	memset(t->host + USED, 0, 4096);
+	memset(t->host + HEADER, 0, 16);
+	t->host[STATUS] = NONE;
+	memcpy(t->host + DESC, descs, sizeof(descs));
+	memcpy(t->host + AVAIL + RING_IDX, &idx, sizeof(idx));
+}
+
+#define READY (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
+	       VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
+
+/* The queue is set up with a request in it, so that begins at once. */
+static void set_up(FIXTURE_DATA(device) *t)
+{
+	offer(t);
+	put(t, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	put(t, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
+	put(t, VIRTIO_MMIO_DRIVER_FEATURES, 1);
+	put(t, VIRTIO_MMIO_STATUS, READY & ~VIRTIO_CONFIG_S_DRIVER_OK);
+	put(t, VIRTIO_MMIO_QUEUE_NUM, NUM);
+	put(t, VIRTIO_MMIO_QUEUE_DESC_LOW, DESC);
+	put(t, VIRTIO_MMIO_QUEUE_AVAIL_LOW, AVAIL);
+	put(t, VIRTIO_MMIO_QUEUE_USED_LOW, USED);
+	put(t, VIRTIO_MMIO_QUEUE_READY, 1);
+	put(t, VIRTIO_MMIO_STATUS, READY);
+}
+
+FIXTURE_SETUP(device)
+{
+	void *host;
+
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), RAM, NULL, &self->ram));
+	ASSERT_OK(gm_map_new(&self->ram, 1, &self->map));
+	ASSERT_OK(gm_region_host(self->ram, gm_roff(0), &host));
+	self->host = host;
+	self->slow.base.ops = &slow_ops;
+	self->slow.base.sectors = SECTORS;
+	self->slow.base.block_size = SECTOR_SIZE;
+	self->slow.base.max_bytes = 4096;
+	ASSERT_EQ(0, sem_init(&self->slow.began, 0, 0));
+	ASSERT_EQ(0, sem_init(&self->slow.go, 0, 0));
+	ASSERT_EQ(0, device_start(&self->device, &self->slow.base, self->map));
+	set_up(self);
+	ASSERT_EQ(0, sem_wait(&self->slow.began));
+}
+
+FIXTURE_TEARDOWN(device)
+{
+	device_stop(&self->device);
+	device_exit(&self->device);
+	gm_map_put(self->map);
+	gm_region_put(self->ram);
+}
+
+/* With the lock held meanwhile none of these would return. */
+TEST_F(device, registers_do_not_wait)
+{
+	for (int i = 0; i < 100; i++) {
+		EXPECT_EQ(READY, get(self, VIRTIO_MMIO_STATUS));
+		EXPECT_EQ(SECTORS, get(self, VIRTIO_MMIO_CONFIG));
+		put(self, VIRTIO_MMIO_QUEUE_SEL, 1);
+		EXPECT_EQ(0, get(self, VIRTIO_MMIO_QUEUE_NUM_MAX));
+		put(self, VIRTIO_MMIO_QUEUE_SEL, 0);
+		device_kick(&self->device);
+	}
+	EXPECT_EQ(NONE, self->host[STATUS]);
+	sem_post(&self->slow.go);
+	/* Its driver asks for the interrupt: the answer is there then. */
+	while (!get(self, VIRTIO_MMIO_INTERRUPT_STATUS))
+		sched_yield();
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, self->host[STATUS]);
+}
+
+static void *reset_thread(void *arg)
+{
+	FIXTURE_DATA(device) *t = arg;
+
+	put(t, VIRTIO_MMIO_STATUS, 0);
+	__atomic_store_n(&t->reset, true, __ATOMIC_SEQ_CST);
+	return NULL;
+}
+
+/* Its memory is the driver's again when a reset is over, and not before. */
+TEST_F(device, reset_waits)
+{
+	const struct timespec some = { .tv_nsec = 20000000 };
+	pthread_t thread;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, reset_thread, self));
+	nanosleep(&some, NULL);
+	EXPECT_FALSE(__atomic_load_n(&self->reset, __ATOMIC_SEQ_CST));
+	/* And others do not wait for it. */
+	EXPECT_EQ(SECTORS, get(self, VIRTIO_MMIO_CONFIG));
+	sem_post(&self->slow.go);
+	ASSERT_EQ(0, pthread_join(thread, NULL));
+	EXPECT_EQ(0, get(self, VIRTIO_MMIO_STATUS));
+	EXPECT_EQ(NONE, self->host[STATUS]);
+	/* It goes on. */
+	set_up(self);
+	ASSERT_EQ(0, sem_wait(&self->slow.began));
+	sem_post(&self->slow.go);
+	while (!get(self, VIRTIO_MMIO_INTERRUPT_STATUS))
+		sched_yield();
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, self->host[STATUS]);
+}
+
+TEST_HARNESS_MAIN
