@@ -106,10 +106,18 @@ static inline void guest_exit(struct guest *g)
 	gm_kmod_put(g->module);
 }
 
+/* A request that is done, or NULL; as the device's thread asks. */
+static inline struct backend_io *guest_reap(struct guest *g)
+{
+	if (g->b->stuck)
+		g->b->ops->mend(g->b);
+	return g->b->ops->reap(g->b);
+}
+
 /* A request that is done, or NULL if there is none for a long time. */
 static inline struct backend_io *guest_wait(struct guest *g)
 {
-	struct backend_io *io = g->b->ops->reap(g->b);
+	struct backend_io *io = guest_reap(g);
 	uint64_t end;
 
 	if (io)
@@ -118,7 +126,7 @@ static inline struct backend_io *guest_wait(struct guest *g)
 	/* Here the time is a register of the machine's, for which QEMU has to be asked. */
 	do {
 		for (int spins = 0; spins < 1000; spins++) {
-			io = g->b->ops->reap(g->b);
+			io = guest_reap(g);
 			if (io)
 				return io;
 		}

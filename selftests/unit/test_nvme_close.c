@@ -17,6 +17,7 @@ static void watched_region_put(struct gm_region *r);
 #include "../../ulib/samples/zero-copy-vmm/nvme_queue.c"
 #include "../../ulib/samples/zero-copy-vmm/nvme_identify.c"
 #include "../../ulib/samples/zero-copy-vmm/nvme_command.c"
+#include "../../ulib/samples/zero-copy-vmm/nvme_deadline.c"
 #include "../../ulib/samples/zero-copy-vmm/nvme_request.c"
 #include "../../ulib/samples/zero-copy-vmm/nvme.c"
 #include "../../ulib/samples/zero-copy-vmm/backend_nvme.c"
@@ -109,7 +110,11 @@ TEST_F(close, does_not_obey)
 	d->idle = r->next;
 	*r = (struct nvme_request) { .io = &io, .sent = true, .commands = 1 };
 	d->slots[0].request = r;
-	nvme_disk_kill(d, -EIO);
+	nvme_disk_trouble(d, -EIO);
+	EXPECT_EQ(NULL, nvme_disk_reap(&d->base));
+	EXPECT_TRUE(d->base.stuck);
+	nvme_disk_mend(&d->base);
+	EXPECT_FALSE(d->base.stuck);
 	EXPECT_EQ(&io, nvme_disk_reap(&d->base));
 	EXPECT_EQ(-EIO, io.result);
 	EXPECT_EQ(-1, fcntl(device_fd, F_GETFD));

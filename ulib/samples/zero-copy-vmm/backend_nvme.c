@@ -109,14 +109,37 @@ static void close_controller(struct nvme_disk *d)
 	nvme_close(&d->nvme);
 }
 
-void nvme_disk_kill(struct nvme_disk *d, int err)
+/* The same disk as before, with nothing in flight. */
+static int restart(struct nvme_disk *d)
 {
+	const uint32_t block_size = d->nvme.block_size;
+	const uint64_t blocks = d->nvme.blocks;
+	int ret = nvme_start(&d->nvme);
+
+	if (ret)
+		return ret;
+	return d->nvme.block_size == block_size && d->nvme.blocks == blocks ? 0 : -EMEDIUMTYPE;
+}
+
+void nvme_disk_mend(struct backend *b)
+{
+	struct nvme_disk *d = (struct nvme_disk *)b;
 	/*
 	 * What it was told it may still do. Stopped, it does not; if it does not obey, it is
 	 * reset. Before requests fail, since their memory is in use again then.
 	 */
-	int ret = nvme_abandon(&d->nvme);
+	int err = d->trouble, ret = nvme_abandon(&d->nvme);
 
+	d->trouble = 0;
+	b->stuck = false;
+	/* It has only lost something; who has failed, or lies, is given up. */
+	if (err == -ETIMEDOUT && !ret) {
+		if (!restart(d)) {
+			nvme_disk_again(d);
+			return;
+		}
+		ret = nvme_stop(&d->nvme);
+	}
 	forget_guest(d);
 	if (ret == -ETIMEDOUT)
 		close_controller(d);
@@ -144,6 +167,7 @@ static void disk_close(struct backend *b)
 static const struct backend_ops nvme_ops = {
 	.submit = nvme_disk_submit,
 	.reap = nvme_disk_reap,
+	.mend = nvme_disk_mend,
 	.poll_fd = poll_fd,
 	.memory_changed = memory_changed,
 	.close = disk_close,
@@ -180,6 +204,7 @@ static void describe(struct nvme_disk *d)
 	d->base.sectors = d->nvme.blocks * (d->nvme.block_size / SECTOR_SIZE);
 	d->base.max_bytes = DISK_MAX_BYTES;
 	d->timeout_ms = DISK_TIMEOUT_MS;
+	d->abort_ms = DISK_ABORT_MS;
 }
 
 int backend_nvme_open(struct gm_kmod *module, const char *address, struct gm_map *m,

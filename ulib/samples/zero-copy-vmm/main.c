@@ -16,7 +16,8 @@
  *   blk.c           requests; blk_run.c which one is next
  *   backend.h       who moves the data: disk.c has the kinds, backend_file.c is one
  *   backend_nvme.c  a real controller by DMA: nvme_request.c nvme_command.c requests and
- *                   commands, nvme_prp.c addresses, nvme_guard.c which ones it may have
+ *                   commands, nvme_prp.c addresses, nvme_guard.c which ones it may have,
+ *                   nvme_deadline.c commands that are lost
  *   nvme.c          the controller: nvme_bar.c nvme_queue.c nvme_identify.c
  *                   nvme_memory.c
  *   guest/          the program in the virtual machine, with a driver that tests

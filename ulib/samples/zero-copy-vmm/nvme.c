@@ -83,10 +83,14 @@ static int wait_ready(const struct nvme *c, uint32_t ready)
 
 int nvme_stop(struct nvme *c)
 {
+	int ret;
+
 	if (gm_kmod_device_check(c->device))
 		return -ENODEV;
 	nvme_write32(&c->bar, NVME_CC, nvme_read32(&c->bar, NVME_CC) & ~NVME_CC_EN);
-	return wait_ready(c, 0);
+	ret = wait_ready(c, 0);
+	c->stuck = ret == -ETIMEDOUT;
+	return ret;
 }
 
 int nvme_abandon(struct nvme *c)
@@ -161,7 +165,28 @@ static int write_address(struct nvme *c, uint32_t at, const struct nvme_piece *q
 	return 0;
 }
 
-static int start(struct nvme *c)
+int nvme_abort(struct nvme *c, uint16_t id)
+{
+	struct nvme_command command = {
+		.opcode = NVME_ABORT,
+		.cdw10 = gm_cpu_to_le32(c->io.id | (uint32_t)id << 16),
+	};
+	struct nvme_done done;
+	int ret;
+
+	/* Whatever it says to the last one: the command itself says how it ended. */
+	do {
+		ret = nvme_queue_take(&c->admin, &done);
+	} while (ret > 0);
+	nvme_queue_taken(&c->admin);
+	if (ret < 0 || nvme_queue_in_flight(&c->admin))
+		return ret;
+	nvme_queue_put(&c->admin, &command);
+	nvme_queue_ring(&c->admin);
+	return 1;
+}
+
+int nvme_start(struct nvme *c)
 {
 	int ret;
 
@@ -170,7 +195,7 @@ static int start(struct nvme *c)
 	if (!ret)
 		ret = nvme_queue_init(&c->admin, &c->bar, &c->rings, 0, ADMIN_ENTRIES,
 				      4u << NVME_CAP_DSTRD(c->cap));
-	if (!ret)
+	if (!ret && !c->answer.host)
 		ret = nvme_memory_take(&c->rings, NVME_IDENTIFY_SIZE, &c->answer);
 	if (!ret)
 		ret = write_address(c, NVME_ASQ, &c->admin.sq, GM_PERM_READ);
@@ -228,7 +253,7 @@ int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint6
 	if (!ret)
 		ret = check_capabilities(c);
 	if (!ret)
-		ret = start(c);
+		ret = nvme_start(c);
 	if (ret)
 		nvme_close(c);
 	return ret;
@@ -236,7 +261,7 @@ int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint6
 
 void nvme_close(struct nvme *c)
 {
-	if (c->bar.regs) {
+	if (c->bar.regs && !c->stuck) {
 		shut_down(c);
 		nvme_stop(c);
 	}

@@ -24,6 +24,7 @@
  * @block_size: bytes of a logical block
  * @blocks: how many there are
  * @max_bytes: data of a command at most
+ * @stuck: it did not stop when it was told: only a reset by the module helps
  */
 struct nvme {
 	struct gm_kmod_device *device;
@@ -38,6 +39,7 @@ struct nvme {
 	uint32_t block_size;
 	uint64_t blocks;
 	uint64_t max_bytes;
+	bool stuck;
 };
 
 /*
@@ -56,6 +58,11 @@ int nvme_open(struct nvme *c, struct gm_kmod *module, const char *address, uint6
 void nvme_close(struct nvme *c);
 
 /*
+ * Start it, with empty queues; it must be stopped once more after an error. What it says of
+ * itself is asked for again.
+ */
+int nvme_start(struct nvme *c);
+/*
  * Stop it: when this returns 0, it does not touch memory any more. -ENODEV it is bound no
  * more, and has been reset; -ETIMEDOUT it does not obey.
  */
@@ -71,6 +78,13 @@ int nvme_health(const struct nvme *c);
 
 /* A status code as a negative errno, or 0. */
 int nvme_status_error(uint16_t status);
+
+/*
+ * Ask it to give up a command of the I/O queue, which then ends as others do. The answer is
+ * not waited for, and one at a time is what each controller takes: 1; 0 not now; -EBADMSG
+ * as nvme_queue_take().
+ */
+int nvme_abort(struct nvme *c, uint16_t id);
 
 /* One of the driver's commands, to its end. */
 int nvme_admin(struct nvme *c, struct nvme_command *command);

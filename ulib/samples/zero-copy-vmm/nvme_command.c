@@ -41,6 +41,9 @@ static void send(struct nvme_disk *d, struct nvme_request *r, struct nvme_comman
 	r->sector += slot->bytes / SECTOR_SIZE;
 	r->commands++;
 	slot->request = r;
+	slot->since = DISK_JUST_NOW;
+	slot->late = false;
+	slot->aborted = false;
 	nvme_queue_put(&d->nvme.io, command);
 }
 

@@ -13,6 +13,7 @@
 int nvme_queue_init(struct nvme_queue *q, const struct nvme_bar *bar, struct nvme_memory *memory,
 		    uint16_t id, uint16_t entries, uint32_t stride)
 {
+	const struct nvme_piece sq = q->sq, cq = q->cq;
 	uint16_t i;
 	int ret;
 
@@ -27,6 +28,13 @@ int nvme_queue_init(struct nvme_queue *q, const struct nvme_bar *bar, struct nvm
 		return -EOPNOTSUPP;
 	for (i = 0; i < entries - 1; i++)
 		q->free[q->nfree++] = (uint16_t)(entries - 2 - i);
+	/* A controller that is started again has its memory; no old completion is new. */
+	if (cq.host) {
+		q->sq = sq;
+		q->cq = cq;
+		memset(cq.host, 0, cq.len);
+		return 0;
+	}
 	ret = nvme_memory_take(memory, entries * sizeof(struct nvme_command), &q->sq);
 	if (!ret)
 		ret = nvme_memory_take(memory, entries * sizeof(struct nvme_completion), &q->cq);

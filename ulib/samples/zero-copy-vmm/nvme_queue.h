@@ -59,7 +59,10 @@ struct nvme_done {
 	uint32_t result;
 };
 
-/* 0; -ENOMEM no memory; -EOPNOTSUPP the doorbells are not in the BAR. */
+/*
+ * Empty, with its memory of before if it has some: @entries is the same then. 0; -ENOMEM
+ * no memory; -EOPNOTSUPP the doorbells are not in the BAR.
+ */
 int nvme_queue_init(struct nvme_queue *q, const struct nvme_bar *bar, struct nvme_memory *memory,
 		    uint16_t id, uint16_t entries, uint32_t stride);
 

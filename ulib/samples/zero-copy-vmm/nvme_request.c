@@ -104,7 +104,7 @@ static void advance(struct nvme_disk *d)
 	struct nvme_queue *q = &d->nvme.io;
 	struct nvme_request *r;
 
-	while (!d->dead && d->pending && nvme_queue_in_flight(q) < d->commands) {
+	while (!d->dead && !d->trouble && d->pending && nvme_queue_in_flight(q) < d->commands) {
 		r = d->pending;
 		if (!r->result)
 			r->result = nvme_command_send(d, r);
@@ -129,6 +129,7 @@ int nvme_disk_submit(struct backend *b, struct backend_io *io)
 	*r = (struct nvme_request) {
 		.io = io,
 		.perm = io->op == BACKEND_READ ? GM_PERM_WRITE : GM_PERM_READ,
+		.data = io->data,
 		.sector = io->sector,
 		.bytes = io->op == BACKEND_FLUSH ? 0 : gm_iov_left(&io->data),
 	};
@@ -142,9 +143,6 @@ int nvme_disk_submit(struct backend *b, struct backend_io *io)
 	else
 		d->pending = r;
 	d->last = r;
-	/* The clock of a controller that has had nothing to do starts now. */
-	if (!nvme_queue_in_flight(&d->nvme.io))
-		d->heard = DISK_JUST_NOW;
 	advance(d);
 	return 0;
 }
@@ -184,32 +182,52 @@ void nvme_disk_fail(struct nvme_disk *d, int err)
 	d->pending = NULL;
 }
 
-/*
- * Nothing is done: is the controller alive? Who spins asks often, and the time can be as
- * dear as a system call.
- */
-static void look(struct nvme_disk *d)
+static void rewind_request(struct nvme_request *r)
 {
-	uint64_t now;
-	int err;
+	r->io->data = r->data;
+	r->sector = r->io->sector;
+	r->sent = false;
+}
 
-	if (!nvme_queue_in_flight(&d->nvme.io))
-		return;
-	if (d->nvme.bar.interrupt < 0 && ++d->spins % DISK_SPINS)
-		return;
-	now = nvme_now_ms();
-	if (d->heard == DISK_JUST_NOW) {
-		d->heard = now;
-		d->looked = now;
+/* It was sent as a whole, and goes before those that were not. */
+static void send_again(struct nvme_disk *d, struct nvme_request *r)
+{
+	rewind_request(r);
+	r->next = d->pending;
+	if (!d->pending)
+		d->last = r;
+	d->pending = r;
+}
+
+void nvme_disk_again(struct nvme_disk *d)
+{
+	struct nvme_request *r;
+	size_t i;
+
+	for (i = 0; i < NVME_QUEUE_MAX; i++) {
+		struct nvme_slot *slot = &d->slots[i];
+
+		r = slot->request;
+		if (!r)
+			continue;
+		slot->request = NULL;
+		r->commands--;
+		if (slot->late && !r->result)
+			r->result = -ETIMEDOUT;
 	}
-	if (now - d->looked < DISK_LOOK_MS)
-		return;
-	d->looked = now;
-	err = nvme_health(&d->nvme);
-	if (!err && now - d->heard > d->timeout_ms)
-		err = -ETIMEDOUT;
-	if (err)
-		nvme_disk_kill(d, err);
+	for (r = d->pending; r; r = r->next)
+		rewind_request(r);
+	/* A block that is written or read twice is the same: the guest was told of none. */
+	for (i = 0; i < DISK_REQUESTS; i++) {
+		r = &d->requests[i];
+		if (!r->io || !r->sent)
+			continue;
+		if (r->result)
+			finish(d, r);
+		else
+			send_again(d, r);
+	}
+	advance(d);
 }
 
 static void poll_queue(struct nvme_disk *d)
@@ -224,15 +242,14 @@ static void poll_queue(struct nvme_disk *d)
 	}
 	if (ret < 0) {
 		/* Whoever writes such a thing may be writing anywhere. */
-		nvme_disk_kill(d, -EIO);
+		nvme_disk_trouble(d, -EIO);
 		return;
 	}
 	if (!taken) {
-		look(d);
+		nvme_disk_look(d);
 		return;
 	}
 	nvme_queue_taken(&d->nvme.io);
-	d->heard = DISK_JUST_NOW;
 	advance(d);
 }
 
@@ -241,10 +258,10 @@ struct backend_io *nvme_disk_reap(struct backend *b)
 	struct nvme_disk *d = (struct nvme_disk *)b;
 	struct backend_io *io;
 
-	if (!d->done && !d->dead)
+	if (!d->done && !d->dead && !d->trouble)
 		poll_queue(d);
 	/* What came between that look and this one has no other interrupt. */
-	if (!d->done && !d->dead && nvme_bar_interrupted(&d->nvme.bar))
+	if (!d->done && !d->dead && !d->trouble && nvme_bar_interrupted(&d->nvme.bar))
 		poll_queue(d);
 	io = d->done;
 	if (io)

@@ -49,6 +49,7 @@ enum nvme_admin_opcode {
 	NVME_CREATE_SQ = 0x01,
 	NVME_CREATE_CQ = 0x05,
 	NVME_IDENTIFY = 0x06,
+	NVME_ABORT = 0x08,
 	NVME_SET_FEATURES = 0x09,
 };
 
