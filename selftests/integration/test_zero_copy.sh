@@ -142,7 +142,7 @@ new_disk
 run "$vmm" "$guest" --guest-mode help || true
 mapfile -t cases < <(sed -n '/^guest: modes: /,/^guest: not ok/s/^guest: \([a-z0-9-]*\)$/\1/p' messages)
 [ ${#cases[@]} -ge 25 ] || bail_out "the guest program lists ${#cases[@]} cases"
-tap_plan $((21 + ${#cases[@]} + HEADERS))
+tap_plan $((25 + ${#cases[@]} + HEADERS))
 
 for program in "$vmm" "$sanitized"; do
 	new_disk
@@ -165,6 +165,12 @@ check "the two are different pages" at_least "$(value dirty_pages)" \
 	$(($(value dirty_pages_device) + 1))
 check "the guest writes" passes "$vmm" "$guest" --guest-mode write
 check "of that no page of data is dirty" is "$(value dirty_pages_device)" 2
+
+for program in "$vmm" "$sanitized"; do
+	check "memory is unplugged with requests under way" \
+		passes "$program" "$guest" --guest-mode unplug
+	check "each check of the guest was there" no_failed_line 9
+done
 
 for name in "${cases[@]}"; do
 	check "hostile: $name" passes "$sanitized" "$guest" --guest-mode "$name"

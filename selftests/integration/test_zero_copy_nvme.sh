@@ -4,7 +4,8 @@
 # The sample zero-copy-vmm with a real controller (QEMU's), in memory of the module: all
 # its guest's tests, each hostile one, by polling and by interrupts; and it is killed
 # with requests in flight. With an IOMMU and without. Also one with blocks that are larger
-# than sectors, and commands that are smaller than the guest's requests.
+# than sectors, and commands that are smaller than the guest's requests; and memory that
+# goes while requests move data there.
 #
 # A stock Linux kernel is only seen to begin: where it goes on with interrupts, an emulated
 # CPU does not always run it to its end (see Documentation/zero-copy.rst).
@@ -23,6 +24,9 @@ steps()
 	echo "bounced $zc_program --disk bounce:@ --guest-mode read --repeat 1000"
 	echo "asleep $zc_program --disk nvme-irq:@ --guest-mode read --repeat 1000"
 	echo "writes $zc_program --disk nvme:@ --guest-mode write --repeat 1000"
+	echo "unplug $zc_program --disk nvme:@ --guest-mode unplug"
+	echo "unplug-irq $zc_program --disk nvme-irq:@ --guest-mode unplug"
+	echo "unplug-bounce $zc_program --disk bounce:@ --guest-mode unplug"
 	echo "blocks $zc_program --disk nvme:%"
 	echo "blocks-bounce $zc_program --disk bounce:%"
 	echo "killed kill $zc_program --disk nvme:@"
@@ -58,8 +62,8 @@ check_machine()
 
 	steps | zc_run "$1" || status=$?
 	check "IOMMU $1: the machine ends well" is $status 0
-	for name in test hostile irq bounce aligned bounced asleep writes blocks blocks-bounce again \
-		again-irq; do
+	for name in test hostile irq bounce aligned bounced asleep writes blocks blocks-bounce unplug \
+		unplug-irq unplug-bounce again again-irq; do
 		check "IOMMU $1: $name: the guest is content" passes $name
 		check "IOMMU $1: $name: in memory of the module" is "$(zc_value $name ram)" kmod
 	done
@@ -94,7 +98,7 @@ check_machine()
 	check "the kernel has no complaint" no_splat
 }
 
-tap_plan 95
+tap_plan 107
 check_machine on
 check "no device address was a wrong one" is "$(vm_result faults)" 0
 check "an IOMMU has translated each" is "$(vm_result untranslated)" 0

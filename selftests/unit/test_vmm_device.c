@@ -36,6 +36,8 @@ struct slow {
 	struct backend base;
 	struct backend_io *held;
 	bool mended;
+	struct gm_map *map;
+	bool busy;
 	sem_t began;
 	sem_t go;
 };
@@ -76,8 +78,19 @@ static int slow_poll_fd(const struct backend *b)
 	return -1;
 }
 
+/* Nothing may be in flight. */
+static int slow_memory_changed(struct backend *b, struct gm_map *map)
+{
+	struct slow *s = (struct slow *)b;
+
+	s->map = map;
+	s->busy = s->held;
+	return 0;
+}
+
 static const struct backend_ops slow_ops = {
 	.submit = slow_submit, .reap = slow_reap, .mend = slow_mend, .poll_fd = slow_poll_fd,
+	.memory_changed = slow_memory_changed,
 };
 
 FIXTURE(device) {
@@ -219,6 +232,34 @@ TEST_F(device, reset_waits)
 	while (!get(self, VIRTIO_MMIO_INTERRUPT_STATUS))
 		sched_yield();
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, self->host[STATUS]);
+}
+
+static void *map_thread(void *arg)
+{
+	FIXTURE_DATA(device) *t = arg;
+
+	return device_set_map(&t->device, t->map) ? t : NULL;
+}
+
+/* Memory goes when what is in flight has ended, which is answered; and the queue goes on. */
+TEST_F(device, memory_waits)
+{
+	const struct timespec some = { .tv_nsec = 20000000 };
+	pthread_t thread;
+	void *failed;
+
+	ASSERT_EQ(0, pthread_create(&thread, NULL, map_thread, self));
+	nanosleep(&some, NULL);
+	EXPECT_EQ(SECTORS, get(self, VIRTIO_MMIO_CONFIG));
+	sem_post(&self->slow.go);
+	ASSERT_EQ(0, pthread_join(thread, &failed));
+	EXPECT_EQ(NULL, failed);
+	EXPECT_EQ(self->map, self->slow.map);
+	EXPECT_FALSE(self->slow.busy);
+	while (!get(self, VIRTIO_MMIO_INTERRUPT_STATUS))
+		sched_yield();
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, self->host[STATUS]);
+	EXPECT_EQ(READY, get(self, VIRTIO_MMIO_STATUS));
 }
 
 TEST_HARNESS_MAIN

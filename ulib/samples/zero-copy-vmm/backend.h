@@ -10,7 +10,8 @@
  *   bounce  the same controller and a buffer of the VMM's own: a copy each way, which
  *           is what the way without copies is compared with
  *
- * One thread, the device's, calls all functions.
+ * One thread, the device's, calls all functions; or another, for which that waits, and
+ * then nothing is in flight.
  *
  * Dirty pages are not a backend's affair: when a read comes back, well or not, who gave
  * it marks all of its memory, before the guest is told.

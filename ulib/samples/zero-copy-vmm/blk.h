@@ -23,6 +23,7 @@ struct blk_req;
  * @backend: what does the work
  * @view: on the guest's memory
  * @vq: the queue
+ * @queue: where the driver has it
  * @live: it is set up and may be used
  * @cancelled: nobody waits for the requests in flight
  * @pushed: there are used entries that the driver was not told of
@@ -40,6 +41,7 @@ struct blk {
 	struct backend *backend;
 	struct gm_view view;
 	struct virtq vq;
+	struct virtq_addr queue;
 	bool live;
 	bool cancelled;
 	bool pushed;
@@ -68,6 +70,13 @@ void blk_config(const struct blk *b, struct virtio_blk_config *config);
  */
 int blk_set_queue(struct blk *b, uint32_t num, const struct virtq_addr *addr,
 		  uint64_t features);
+
+/*
+ * The guest's memory is @map from now on. Nothing is in flight, and the queue goes on if it
+ * @runs. Return: 0; a negative errno with because(): its queue is not in there, and is not
+ * mapped any more.
+ */
+int blk_set_map(struct blk *b, const struct gm_map *map, bool runs);
 
 /* No queue any more; nothing may be in flight. */
 void blk_unset_queue(struct blk *b);

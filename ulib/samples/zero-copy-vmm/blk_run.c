@@ -90,12 +90,20 @@ int blk_set_queue(struct blk *b, uint32_t num, const struct virtq_addr *addr,
 		virtq_unmap(&b->vq);
 		return err;
 	}
+	b->queue = *addr;
 	b->vq.event_idx = features >> VIRTIO_RING_F_EVENT_IDX & 1;
 	b->vq.indirect = features >> VIRTIO_RING_F_INDIRECT_DESC & 1;
 	b->write_through = !(features >> VIRTIO_BLK_F_FLUSH & 1);
 	b->cancelled = false;
 	b->pushed = false;
 	return 0;
+}
+
+int blk_set_map(struct blk *b, const struct gm_map *map, bool runs)
+{
+	gm_view_init(&b->view, map);
+	/* Its slices are of the old map. */
+	return runs ? virtq_map(&b->vq, &b->view, b->vq.num, &b->queue) : 0;
 }
 
 void blk_unset_queue(struct blk *b)

@@ -74,6 +74,40 @@ void device_drain(struct device *d)
 	blk_unset_queue(&d->blk);
 }
 
+void device_enter(struct device *d)
+{
+	__atomic_add_fetch(&d->wanted, 1, __ATOMIC_SEQ_CST);
+	pthread_mutex_lock(&d->lock);
+	__atomic_sub_fetch(&d->wanted, 1, __ATOMIC_SEQ_CST);
+}
+
+bool device_runs(const struct device *d)
+{
+	return (d->regs.status & VIRTIO_CONFIG_S_DRIVER_OK) && d->regs.queue_ready &&
+	       !(d->regs.status & VIRTIO_CONFIG_S_NEEDS_RESET);
+}
+
+int device_set_map(struct device *d, struct gm_map *map)
+{
+	struct backend *backend = d->blk.backend;
+	int err;
+
+	device_enter(d);
+	/* None is begun any more. Those that are find their memory as it was. */
+	d->blk.live = false;
+	while (d->blk.in_flight) {
+		device_kick(d);
+		pthread_cond_wait(&d->idle, &d->lock);
+	}
+	err = backend->ops->memory_changed(backend, map);
+	if (!err && blk_set_map(&d->blk, map, d->regs.queue_ready))
+		device_break(d);
+	d->blk.live = device_runs(d);
+	device_kick(d);
+	pthread_mutex_unlock(&d->lock);
+	return err;
+}
+
 /* Serve the queue. True: there is more to do right now. */
 static bool serve(struct device *d)
 {

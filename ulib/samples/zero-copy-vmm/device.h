@@ -94,11 +94,25 @@ void device_stop(struct device *d);
 /* Free what device_start() has made. */
 void device_exit(struct device *d);
 
+/*
+ * The guest's memory is @map from now on; what is in flight has ended, and was not given up.
+ * @map must live until device_exit(), the old one no longer.
+ *
+ * Return: 0; a negative errno of the backend's: it is the old one.
+ */
+int device_set_map(struct device *d, struct gm_map *map);
+
 /* The virtual CPU accesses a register, @off bytes behind DEVICE_BASE. */
 void device_read(struct device *d, uint64_t off, void *data, uint32_t len);
 void device_write(struct device *d, uint64_t off, const void *data, uint32_t len);
 
-/* For registers.c, with the lock held: */
+/* For registers.c: take the lock, as soon as the device's thread lets it go. */
+void device_enter(struct device *d);
+
+/* And with the lock held: */
+
+/* The driver has set up all that the queue needs to run. */
+bool device_runs(const struct device *d);
 
 /* The queue stops: when this returns, the device touches the guest's memory no more. */
 void device_drain(struct device *d);

@@ -35,6 +35,7 @@
 #include "device.h"
 #include "disk.h"
 #include "elf_load.h"
+#include "guest/boot_info.h"
 #include "linux_boot.h"
 #include "memory.h"
 #include "options.h"
@@ -45,6 +46,8 @@
 
 /* What the virtual CPU reaches outside of RAM. */
 struct machine {
+	struct vm *vm;
+	struct gm_map **map;
 	struct device device;
 	struct console console;
 	struct serial serial;
@@ -73,6 +76,32 @@ static void port_read(void *ctx, uint16_t port, void *data, uint32_t len)
 		*(uint8_t *)data = serial_read(port);
 }
 
+/*
+ * The last region goes: from the disk first, which may have it in use, and from KVM before
+ * it is unmapped. What the guest asks of the disk there is refused from now on.
+ */
+static int unplug(struct machine *m)
+{
+	struct gm_map *less;
+	int err;
+
+	if (gm_map_count(*m->map) < 2)
+		return -EINVAL;
+	err = memory_less(*m->map, &less);
+	if (err)
+		return err;
+	err = device_set_map(&m->device, less);
+	if (!err)
+		err = vm_remove_memory(m->vm, (uint32_t)gm_map_count(less));
+	if (err) {
+		gm_map_put(less);
+		return err;
+	}
+	gm_map_put(*m->map);
+	*m->map = less;
+	return 0;
+}
+
 static bool port_write(void *ctx, uint16_t port, const void *data, uint32_t len)
 {
 	struct machine *m = ctx;
@@ -81,6 +110,14 @@ static bool port_write(void *ctx, uint16_t port, const void *data, uint32_t len)
 	if (len == 1 && (uint16_t)(port - SERIAL_BASE) < SERIAL_PORTS) {
 		if (serial_write(&m->serial, port, *(const uint8_t *)data, &sent))
 			console_put(&m->console, sent);
+		return false;
+	}
+	if (port == PORT_UNPLUG) {
+		int err = unplug(m);
+
+		/* The guest finds its memory still there. */
+		if (err)
+			fprintf(stderr, "unplug: %s\n", strerror(-err));
 		return false;
 	}
 	return console_write(&m->console, port, data, len);
@@ -184,24 +221,23 @@ static int run_guest(struct vm *vm, const struct options *o, struct machine *m)
 }
 
 /* Return: 0 the guest is content; 1 it is not; a negative errno with because(). */
-static int run(struct vm *vm, const struct options *o, struct gm_map *map,
+static int run(struct vm *vm, const struct options *o, struct gm_map **map,
 	       struct backend *backend)
 {
 	struct memory_dirty dirty;
-	struct machine m;
+	struct machine m = { .vm = vm, .map = map };
 	int end, err;
 
-	err = load(vm, o, map);
+	err = load(vm, o, *map);
 	if (err)
 		return err;
 	console_init(&m.console);
-	m.serial = (struct serial){ .divisor = false };
-	err = device_start(&m.device, backend, map);
+	err = device_start(&m.device, backend, *map);
 	if (err)
 		return because(err, "device: %s", strerror(-err));
 	end = run_guest(vm, o, &m);
 	device_stop(&m.device);
-	err = end < 0 ? end : memory_count_dirty(map, vm->vm, &dirty);
+	err = end < 0 ? end : memory_count_dirty(*map, vm->vm, &dirty);
 	if (err && end >= 0)
 		because_gm(err, "dirty log");
 	if (!err)
@@ -242,7 +278,7 @@ static int run_vm(struct vm *vm, const struct options *o)
 		show_choice(&choice);
 		ret = disk_open(o->disk, module, map, &backend);
 		if (!ret) {
-			ret = run(vm, o, map, backend);
+			ret = run(vm, o, &map, backend);
 			backend->ops->close(backend);
 		}
 	}

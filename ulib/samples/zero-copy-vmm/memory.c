@@ -13,6 +13,7 @@
 #define MIB		((uint64_t)1 << 20)
 #define LOW_SIZE	(16 * MIB)
 #define HIGH_BASE	((uint64_t)1 << 32)
+#define REGIONS		3
 
 int memory_new(uint64_t mib, struct gm_kmod *module, struct gm_map **map,
 	       struct gm_choice *choice)
@@ -30,6 +31,16 @@ int memory_new(uint64_t mib, struct gm_kmod *module, struct gm_map **map,
 	};
 
 	return gm_map_new_auto(module, ranges, opts, 3, map, choice);
+}
+
+int memory_less(const struct gm_map *map, struct gm_map **out)
+{
+	struct gm_region *regions[REGIONS];
+	size_t i, count = gm_map_count(map) - 1;
+
+	for (i = 0; i < count && i < REGIONS; i++)
+		regions[i] = gm_map_region(map, i);
+	return gm_map_new(regions, i, out);
 }
 
 void memory_clean(const struct gm_map *map)

@@ -23,6 +23,9 @@
 int memory_new(uint64_t mib, struct gm_kmod *module, struct gm_map **map,
 	       struct gm_choice *choice);
 
+/* All of it but the last region. Return: 0; an error of gm_map_new(). */
+int memory_less(const struct gm_map *map, struct gm_map **out);
+
 /* Forget what was written so far. */
 void memory_clean(const struct gm_map *map);
 

@@ -71,8 +71,7 @@ static void set_status(struct device *d, uint32_t status)
 		status &= ~(uint32_t)VIRTIO_CONFIG_S_FEATURES_OK;
 	/* No bit goes away but by a reset; this one is the device's. */
 	r->status |= status & ~(uint32_t)VIRTIO_CONFIG_S_NEEDS_RESET;
-	if ((r->status & VIRTIO_CONFIG_S_DRIVER_OK) && r->queue_ready &&
-	    !(r->status & VIRTIO_CONFIG_S_NEEDS_RESET)) {
+	if (device_runs(d)) {
 		d->blk.live = true;
 		device_kick(d);
 	}
@@ -184,14 +183,6 @@ static void read_config(const struct device *d, uint64_t off, void *data, uint32
 		memcpy(data, (const uint8_t *)&config + off, len);
 }
 
-/* Until the device's thread lets us in. */
-static void enter(struct device *d)
-{
-	__atomic_add_fetch(&d->wanted, 1, __ATOMIC_SEQ_CST);
-	pthread_mutex_lock(&d->lock);
-	__atomic_sub_fetch(&d->wanted, 1, __ATOMIC_SEQ_CST);
-}
-
 void device_read(struct device *d, uint64_t off, void *data, uint32_t len)
 {
 	uint32_t value;
@@ -201,7 +192,7 @@ void device_read(struct device *d, uint64_t off, void *data, uint32_t len)
 		memcpy(data, &value, sizeof(value));
 		return;
 	}
-	enter(d);
+	device_enter(d);
 	if (off >= VIRTIO_MMIO_CONFIG) {
 		read_config(d, off - VIRTIO_MMIO_CONFIG, data, len);
 	} else {
@@ -224,7 +215,7 @@ void device_write(struct device *d, uint64_t off, const void *data, uint32_t len
 		__atomic_and_fetch(&d->interrupt_status, ~value, __ATOMIC_SEQ_CST);
 		return;
 	}
-	enter(d);
+	device_enter(d);
 	write_register(d, off, value);
 	pthread_mutex_unlock(&d->lock);
 }

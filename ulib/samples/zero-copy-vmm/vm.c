@@ -94,6 +94,13 @@ int vm_set_memory(struct vm *vm, const struct gm_map *map)
 	return 0;
 }
 
+int vm_remove_memory(struct vm *vm, uint32_t slot)
+{
+	struct kvm_userspace_memory_region none = { .slot = slot };
+
+	return ioctl(vm->vm, KVM_SET_USER_MEMORY_REGION, &none) ? -errno : 0;
+}
+
 int vm_add_kick(struct vm *vm, uint64_t gpa, int fd)
 {
 	struct kvm_ioeventfd e = { .addr = gpa, .len = 4, .fd = fd };

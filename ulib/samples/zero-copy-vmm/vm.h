@@ -45,9 +45,11 @@ void vm_close(struct vm *vm);
 
 /*
  * Give the machine this memory: slot n is region n, with a log of what is written.
- * KVM takes no reference: @map must live until vm_close().
+ * KVM takes no reference: @map must live until vm_close(), or a region of it until its
+ * slot is gone.
  */
 int vm_set_memory(struct vm *vm, const struct gm_map *map);
+int vm_remove_memory(struct vm *vm, uint32_t slot);
 
 /* A write of 4 bytes to @gpa signals the eventfd @fd, without an exit. */
 int vm_add_kick(struct vm *vm, uint64_t gpa, int fd);

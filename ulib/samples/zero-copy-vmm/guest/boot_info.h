@@ -21,9 +21,13 @@
 #define BOOT_REGIONS	4u
 #define BOOT_MODE_MAX	32u
 
-/* I/O ports: a byte of text; the end of the run with a status, 0 is good */
+/*
+ * I/O ports: a byte of text; the end of the run with a status, 0 is good; have the last
+ * region of RAM unplugged, which is gone when the instruction is done
+ */
 #define PORT_CONSOLE	0xe9
 #define PORT_EXIT	0xf4
+#define PORT_UNPLUG	0xf6
 
 struct boot_region {
 	uint64_t base;

@@ -177,6 +177,7 @@ int blk_rw(struct dev *d, uint32_t type, uint64_t sector, uint64_t addr, uint32_
 void run_tests(struct dev *d);		/* tests.c, tests_queue.c */
 void run_queue_tests(struct dev *d);
 void run_load(struct dev *d, uint32_t type);	/* load.c */
+void run_unplug(struct dev *d);		/* unplug.c */
 /* hostile.c: one case by name, or all; false: there is none of that name. */
 bool run_hostile(struct dev *d, const char *name);
 

@@ -19,6 +19,8 @@ static bool run(struct dev *d, const char *mode)
 		run_load(d, REQ_IN);
 	else if (text_equal(mode, "write"))
 		run_load(d, REQ_OUT);
+	else if (text_equal(mode, "unplug"))
+		run_unplug(d);
 	else
 		return run_hostile(d, mode);
 	return true;
@@ -35,7 +37,7 @@ void guest_main(const struct boot_info *info)
 	result(dev_identify(&d), "a virtio block device");
 	result(dev_start(&d, &usual_queue), "the device starts");
 	if (all_ok() && !run(&d, info->mode)) {
-		print("modes: test read write hostile, or a case:\n");
+		print("modes: test read write unplug hostile, or a case:\n");
 		run_hostile(&d, NULL);
 		result(false, "a mode that is known");
 	}
