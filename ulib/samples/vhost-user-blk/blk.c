@@ -147,7 +147,7 @@ static int resolve_status(struct blk *b, const struct chain *c)
 	if (c->count == c->readable)
 		return 0;
 	byte = c->ranges[c->count - 1];
-	/* What is past the end of memory, split_status() refuses. */
+	/* What is past the end of memory, chain_split_status() refuses. */
 	byte.gpa = gm_gpa_add_unchecked(byte.gpa, byte.len - 1);
 	byte.len = 1;
 	return viommu_resolve(b->viommu, &byte, GM_PERM_WRITE);
