@@ -129,8 +129,8 @@ TEST_F(nvme, silent)
 	struct guest *g = &self->g;
 	uint32_t doorbell = g->d->nvme.io.sq_doorbell;
 
-	g->d->timeout_ms = 200;
-	g->d->abort_ms = 100;
+	g->d->timeout_ms = 1000;
+	g->d->abort_ms = 500;
 	/* Nobody tells it of the commands. */
 	g->d->nvme.io.sq_doorbell = g->d->nvme.io.cq_doorbell + 4096;
 	ASSERT_EQ(0, load_start(g, 512));
@@ -190,8 +190,9 @@ TEST_F(nvme, lost)
 		ASSERT_EQ(0, guest_fill(g, &r, 1, 8));
 		ASSERT_EQ(0, guest_io(g, BACKEND_WRITE, 0, &r, 1));
 		ASSERT_EQ(0, guest_fill(g, &r, 1, 9));
-		g->d->timeout_ms = 200;
-		g->d->abort_ms = 200;
+		/* Less than the others take, however busy the machine is. */
+		g->d->timeout_ms = 1000;
+		g->d->abort_ms = 500;
 		ASSERT_EQ(0, lose_one(g, &lost, &r));
 		ASSERT_EQ(0, load_start(g, 4096));
 		for (busy = COUNT, done = 0; busy || lost.result == -1; done++) {
@@ -220,14 +221,29 @@ TEST_F(nvme, lost)
 	}
 }
 
+/* What the controller calls the one command that is in flight. */
+static uint16_t flying(const struct nvme_queue *q)
+{
+	uint16_t id = 0;
+
+	while (!q->in_flight[id])
+		id++;
+	return q->cid[id];
+}
+
 /* A completion of no command that is in flight, of each kind. */
 TEST_F(nvme, lies)
 {
+	/* @flight: of the command that is in flight, or one that had its place before it */
 	static const struct {
 		uint16_t id;
 		uint16_t sq_id;
 		uint16_t sq_head;
-	} lies[] = { { 5, 1, 0 }, { 127, 1, 0 }, { 0xffff, 1, 0 }, { 0, 2, 0 }, { 0, 1, 128 } };
+		bool flight;
+	} lies[] = {
+		{ 5, 1, 0, false }, { 127, 1, 0, false }, { 0xffff, 1, 0, false },
+		{ (uint16_t)-NVME_QUEUE_MAX, 1, 0, true }, { 0, 2, 0, true }, { 0, 1, 128, true },
+	};
 	struct guest *g = &self->g;
 
 	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
@@ -235,6 +251,7 @@ TEST_F(nvme, lies)
 		struct nvme_completion *cq = q->cq.host;
 		uint32_t doorbell = q->sq_doorbell;
 		struct backend_io io;
+		uint16_t id = lies[i].id;
 
 		/* One is in flight, of which the controller knows nothing. */
 		q->sq_doorbell = q->cq_doorbell + 4096;
@@ -242,9 +259,11 @@ TEST_F(nvme, lies)
 				     &(struct gm_range) { gm_gpa(0), 512 }, 1));
 		ASSERT_EQ(0, g->b->ops->submit(g->b, &io));
 		q->sq_doorbell = doorbell;
+		if (lies[i].flight)
+			id = (uint16_t)(id + flying(q));
 		cq[q->head].sq_id = gm_cpu_to_le16(lies[i].sq_id);
 		cq[q->head].sq_head = gm_cpu_to_le16(lies[i].sq_head);
-		cq[q->head].tail = gm_cpu_to_le32(lies[i].id | (uint32_t)q->phase << 16);
+		cq[q->head].tail = gm_cpu_to_le32(id | (uint32_t)q->phase << 16);
 		ASSERT_EQ(&io, guest_wait(g));
 		EXPECT_EQ(-EIO, io.result);
 		EXPECT_EQ(-EIO, guest_io_range(g, BACKEND_READ, 0, 0, 512));

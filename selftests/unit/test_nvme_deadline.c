@@ -77,6 +77,9 @@ static struct fake {
 	unsigned int starts;
 	unsigned int aborts;
 	bool aborts_work;
+	bool holds;		/* an abort waits: this command, to abort that one */
+	uint16_t held_admin;
+	uint16_t held_id;
 	bool does_not_stop;
 	bool does_not_start;
 	bool other_disk;
@@ -130,6 +133,12 @@ static void admin_command(const struct nvme_command *c)
 			answer[NVME_ID_NS_NSZE] = fake.other_disk;
 			answer[NVME_ID_NS_LBAF + 2] = 9;
 		}
+	}
+	if (c->opcode == NVME_ABORT && fake.holds) {
+		fake.aborts++;
+		fake.held_admin = gm_le16_to_cpu(c->id);
+		fake.held_id = id;
+		return;
 	}
 	if (c->opcode == NVME_ABORT) {
 		fake.aborts++;
@@ -420,6 +429,31 @@ TEST_F(deadline, does_not_stop)
 	EXPECT_LE(before + 1000000, fake.now_us);
 	EXPECT_GT(before + 1100000, fake.now_us);
 	EXPECT_EQ(NULL, disk->nvme.device);
+}
+
+/*
+ * The command was only slow, and is done before the controller looks at the abort. Another
+ * one has its place by then, and is not what was meant.
+ */
+TEST_F(deadline, abort_is_late)
+{
+	fake.holds = true;
+	ASSERT_TRUE(lose_one(self, 2));
+	pass(self, DISK_TIMEOUT_MS + DISK_LOOK_MS);
+	EXPECT_EQ(1, fake.aborts);
+	complete(1, fake.held_id, 0);
+	EXPECT_EQ(1, pass(self, 0));
+	EXPECT_EQ(0, self->io[2].result);
+	fake.lose = 0;
+	fake.until = NONE;
+	fake.lost = 0;
+	ASSERT_EQ(0, begin(self));
+	EXPECT_EQ(fake.held_id % NVME_QUEUE_MAX, fake.ids[0] % NVME_QUEUE_MAX);
+	EXPECT_NE(fake.held_id, fake.ids[0]);
+	complete(1, fake.ids[0], fake.ids[0] == fake.held_id ? NVME_STATUS_ABORTED : 0);
+	complete(0, fake.held_admin, 0);
+	EXPECT_EQ(1, pass(self, 0));
+	EXPECT_EQ(0, self->io[4].result);
 }
 
 TEST_HARNESS_MAIN

@@ -88,7 +88,9 @@ static const struct virtq_addr queue_addr = { DESC, AVAIL, USED };
 
 FIXTURE_SETUP(blk)
 {
-	const struct gm_mmap_opts opts = { .sz = sizeof(opts), .flags = GM_MMAP_DIRTY };
+	const struct gm_mmap_opts opts = {
+		.sz = sizeof(opts), .flags = GM_MMAP_DIRTY, .dirty_page_size = 4096,
+	};
 	void *host;
 
 	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), RAM, &opts, &self->ram));

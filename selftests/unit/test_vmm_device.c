@@ -3,7 +3,7 @@
 /* gm-test: tsan */
 /*
  * test_vmm_device.c - the disk's thread of a sample, while its backend has to wait for the
- * medium: the virtual CPU accesses registers as ever, and only a reset waits.
+ * medium: the virtual CPU accesses registers as ever, and who takes memory back waits.
  */
 #define _GNU_SOURCE
 #include <semaphore.h>
@@ -37,7 +37,9 @@ struct slow {
 	struct backend_io *held;
 	bool mended;
 	struct gm_map *map;
-	bool busy;
+	bool busy;		/* it was called when it may not be */
+	bool wild;		/* it is to find that it must be mended */
+	bool mending;
 	sem_t began;
 	sem_t go;
 };
@@ -54,6 +56,10 @@ static struct backend_io *slow_reap(struct backend *b)
 	struct slow *s = (struct slow *)b;
 	struct backend_io *io = s->mended ? s->held : NULL;
 
+	if (s->wild) {
+		s->wild = false;
+		b->stuck = true;
+	}
 	if (io) {
 		io->result = -ETIMEDOUT;
 		s->held = NULL;
@@ -66,8 +72,10 @@ static void slow_mend(struct backend *b)
 {
 	struct slow *s = (struct slow *)b;
 
+	__atomic_store_n(&s->mending, true, __ATOMIC_SEQ_CST);
 	sem_post(&s->began);
 	sem_wait(&s->go);
+	__atomic_store_n(&s->mending, false, __ATOMIC_SEQ_CST);
 	b->stuck = false;
 	s->mended = true;
 }
@@ -84,7 +92,7 @@ static int slow_memory_changed(struct backend *b, struct gm_map *map)
 	struct slow *s = (struct slow *)b;
 
 	s->map = map;
-	s->busy = s->held;
+	s->busy = s->held || __atomic_load_n(&s->mending, __ATOMIC_SEQ_CST);
 	return 0;
 }
 
@@ -139,20 +147,25 @@ static void offer(FIXTURE_DATA(device) *t)
 #define READY (VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER | \
 	       VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK)
 
-/* The queue is set up with a request in it, so that begins at once. */
-static void set_up(FIXTURE_DATA(device) *t)
+/* The queue is set up, and what is in it begins at once. */
+static void run_queue(FIXTURE_DATA(device) *t, uint32_t num)
 {
-	offer(t);
 	put(t, VIRTIO_MMIO_STATUS, VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
 	put(t, VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1);
 	put(t, VIRTIO_MMIO_DRIVER_FEATURES, 1);
 	put(t, VIRTIO_MMIO_STATUS, READY & ~VIRTIO_CONFIG_S_DRIVER_OK);
-	put(t, VIRTIO_MMIO_QUEUE_NUM, NUM);
+	put(t, VIRTIO_MMIO_QUEUE_NUM, num);
 	put(t, VIRTIO_MMIO_QUEUE_DESC_LOW, DESC);
 	put(t, VIRTIO_MMIO_QUEUE_AVAIL_LOW, AVAIL);
 	put(t, VIRTIO_MMIO_QUEUE_USED_LOW, USED);
 	put(t, VIRTIO_MMIO_QUEUE_READY, 1);
 	put(t, VIRTIO_MMIO_STATUS, READY);
+}
+
+static void set_up(FIXTURE_DATA(device) *t)
+{
+	offer(t);
+	run_queue(t, NUM);
 }
 
 FIXTURE_SETUP(device)
@@ -241,25 +254,67 @@ static void *map_thread(void *arg)
 	return device_set_map(&t->device, t->map) ? t : NULL;
 }
 
+/* Until it is there: it lets nothing begin. */
+static void map_begin(struct __test_metadata *_metadata, FIXTURE_DATA(device) *t,
+		      pthread_t *thread)
+{
+	bool live = true;
+
+	ASSERT_EQ(0, pthread_create(thread, NULL, map_thread, t));
+	while (live) {
+		sched_yield();
+		pthread_mutex_lock(&t->device.lock);
+		live = t->device.blk.live;
+		pthread_mutex_unlock(&t->device.lock);
+	}
+}
+
+static void map_end(struct __test_metadata *_metadata, FIXTURE_DATA(device) *t,
+		    pthread_t thread)
+{
+	void *failed;
+
+	ASSERT_EQ(0, pthread_join(thread, &failed));
+	EXPECT_EQ(NULL, failed);
+	EXPECT_EQ(t->map, t->slow.map);
+	EXPECT_FALSE(t->slow.busy);
+}
+
 /* Memory goes when what is in flight has ended, which is answered; and the queue goes on. */
 TEST_F(device, memory_waits)
 {
-	const struct timespec some = { .tv_nsec = 20000000 };
 	pthread_t thread;
-	void *failed;
 
-	ASSERT_EQ(0, pthread_create(&thread, NULL, map_thread, self));
-	nanosleep(&some, NULL);
+	map_begin(_metadata, self, &thread);
 	EXPECT_EQ(SECTORS, get(self, VIRTIO_MMIO_CONFIG));
 	sem_post(&self->slow.go);
-	ASSERT_EQ(0, pthread_join(thread, &failed));
-	EXPECT_EQ(NULL, failed);
-	EXPECT_EQ(self->map, self->slow.map);
-	EXPECT_FALSE(self->slow.busy);
+	map_end(_metadata, self, thread);
 	while (!get(self, VIRTIO_MMIO_INTERRUPT_STATUS))
 		sched_yield();
 	EXPECT_EQ(VIRTIO_BLK_S_IOERR, self->host[STATUS]);
 	EXPECT_EQ(READY, get(self, VIRTIO_MMIO_STATUS));
+}
+
+/* A backend may have to be mended with nothing in flight; memory waits for that as well. */
+TEST_F(device, nothing_in_flight)
+{
+	const gm_le16_t idx = gm_cpu_to_le16(256);
+	pthread_t thread;
+
+	sem_post(&self->slow.go);
+	while (!get(self, VIRTIO_MMIO_INTERRUPT_STATUS))
+		sched_yield();
+	put(self, VIRTIO_MMIO_STATUS, 0);
+	offer(self);
+	/* The same one again and again, of a type that there is not: no end of work. */
+	self->host[HEADER] = 77;
+	memcpy(self->host + AVAIL + RING_IDX, &idx, sizeof(idx));
+	self->slow.wild = true;
+	run_queue(self, 256);
+	ASSERT_EQ(0, sem_wait(&self->slow.began));
+	map_begin(_metadata, self, &thread);
+	sem_post(&self->slow.go);
+	map_end(_metadata, self, thread);
 }
 
 TEST_HARNESS_MAIN

@@ -16,7 +16,7 @@ int chain_split_status(struct chain *c, struct gm_view *v, struct gm_slice *out)
 	if (c->count == c->readable)
 		return because(-EPROTO, "a request without room for its status");
 	last = &c->ranges[c->count - 1];
-	/* The walk of a chain has refused an empty range. */
+	/* The walk of a chain leaves empty ranges out. */
 	last->len--;
 	if (gm_gpa_add(last->gpa, last->len, &status))
 		return because(-EPROTO, "a status byte past the end of memory");

@@ -96,9 +96,10 @@ static int memory_changed(struct backend *b, struct gm_map *m)
 {
 	struct nvme_disk *d = (struct nvme_disk *)b;
 
-	if (d->dead)
-		return d->dead;
-	return d->bounce ? 0 : map_guest(d, m);
+	/* These reach none of it. */
+	if (d->dead || d->bounce)
+		return 0;
+	return map_guest(d, m);
 }
 
 /* Each map keeps the device's file open: with the last one it is reset, if need be. */

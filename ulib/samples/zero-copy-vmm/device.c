@@ -67,7 +67,7 @@ void device_drain(struct device *d)
 {
 	blk_cancel(&d->blk);
 	/* What the backend has is its own until it gives it back. */
-	while (d->blk.in_flight) {
+	while (d->blk.in_flight || d->mending) {
 		device_kick(d);
 		pthread_cond_wait(&d->idle, &d->lock);
 	}
@@ -95,7 +95,7 @@ int device_set_map(struct device *d, struct gm_map *map)
 	device_enter(d);
 	/* None is begun any more. Those that are find their memory as it was. */
 	d->blk.live = false;
-	while (d->blk.in_flight) {
+	while (d->blk.in_flight || d->mending) {
 		device_kick(d);
 		pthread_cond_wait(&d->idle, &d->lock);
 	}
@@ -120,7 +120,7 @@ static bool serve(struct device *d)
 		interrupt(d, VIRTIO_MMIO_INT_VRING);
 	if (!d->blk.in_flight) {
 		pthread_cond_broadcast(&d->idle);
-		return d->blk.again;
+		return d->blk.again || backend->stuck;
 	}
 	/* A backend without a descriptor must be asked, and asked. */
 	return d->blk.again || backend->stuck || backend->ops->poll_fd(backend) < 0;
@@ -152,16 +152,19 @@ static void let_in(struct device *d)
 
 /*
  * A medium that is reset can take a quarter of a minute. Registers are others' to access
- * meanwhile: none of that calls the backend. Only a reset of the disk waits, since its
- * driver has the memory back then.
+ * meanwhile: none of that calls the backend. Who takes memory from the disk waits: a reset,
+ * a queue that is stopped, memory that is unplugged.
  */
 static void mend(struct device *d)
 {
 	struct backend *backend = d->blk.backend;
 
+	d->mending = true;
 	pthread_mutex_unlock(&d->lock);
 	backend->ops->mend(backend);
 	pthread_mutex_lock(&d->lock);
+	d->mending = false;
+	pthread_cond_broadcast(&d->idle);
 }
 
 static void *device_thread(void *arg)

@@ -68,6 +68,7 @@ struct device_stats {
  * @wanted: threads that wait for @lock, atomic: the device's lets them in
  * @idle: told when nothing is in flight
  * @thread: the device's thread
+ * @mending: the backend mends itself, without @lock: nobody else may call it
  * @stop: it is to end
  * @stats: what it has done
  */
@@ -81,6 +82,7 @@ struct device {
 	int wanted;
 	pthread_cond_t idle;
 	pthread_t thread;
+	bool mending;
 	bool stop;
 	struct device_stats stats;
 };
@@ -98,7 +100,8 @@ void device_exit(struct device *d);
  * The guest's memory is @map from now on; what is in flight has ended, and was not given up.
  * @map must live until device_exit(), the old one no longer.
  *
- * Return: 0; a negative errno of the backend's: it is the old one.
+ * Return: 0; a negative errno of the backend's, which has the old one, or none: then it
+ * fails what needs it.
  */
 int device_set_map(struct device *d, struct gm_map *map);
 

@@ -51,6 +51,7 @@ struct machine {
 	struct device device;
 	struct console console;
 	struct serial serial;
+	bool told;		/* that nothing can be unplugged */
 };
 
 static void mmio_read(void *ctx, uint64_t gpa, void *data, uint32_t len)
@@ -91,10 +92,15 @@ static int unplug(struct machine *m)
 	if (err)
 		return err;
 	err = device_set_map(&m->device, less);
-	if (!err)
-		err = vm_remove_memory(m->vm, (uint32_t)gm_map_count(less));
 	if (err) {
 		gm_map_put(less);
+		return err;
+	}
+	err = vm_remove_memory(m->vm, (uint32_t)gm_map_count(less));
+	if (err) {
+		/* If the disk can't have it back, it keeps what is less to the end. */
+		if (!device_set_map(&m->device, *m->map))
+			gm_map_put(less);
 		return err;
 	}
 	gm_map_put(*m->map);
@@ -115,9 +121,10 @@ static bool port_write(void *ctx, uint16_t port, const void *data, uint32_t len)
 	if (port == PORT_UNPLUG) {
 		int err = unplug(m);
 
-		/* The guest finds its memory still there. */
-		if (err)
+		/* The guest finds its memory still there; and can't make us write for ever. */
+		if (err && !m->told)
 			fprintf(stderr, "unplug: %s\n", strerror(-err));
+		m->told = err;
 		return false;
 	}
 	return console_write(&m->console, port, data, len);

@@ -139,7 +139,7 @@ int nvme_admin(struct nvme *c, struct nvme_command *command)
 		if (ret < 0)
 			return ret;
 		/* One that has timed out before may be first. */
-		if (ret && done.id == gm_le16_to_cpu(command->id))
+		if (ret && done.id == gm_le16_to_cpu(command->id) % NVME_QUEUE_MAX)
 			return nvme_status_error(done.status);
 		ret = nvme_health(c);
 		if (ret)
@@ -169,7 +169,7 @@ int nvme_abort(struct nvme *c, uint16_t id)
 {
 	struct nvme_command command = {
 		.opcode = NVME_ABORT,
-		.cdw10 = gm_cpu_to_le32(c->io.id | (uint32_t)id << 16),
+		.cdw10 = gm_cpu_to_le32(c->io.id | (uint32_t)c->io.cid[id] << 16),
 	};
 	struct nvme_done done;
 	int ret;

@@ -26,8 +26,10 @@ int nvme_queue_init(struct nvme_queue *q, const struct nvme_bar *bar, struct nvm
 	q->cq_doorbell = q->sq_doorbell + stride;
 	if (q->cq_doorbell + sizeof(uint32_t) > bar->len)
 		return -EOPNOTSUPP;
-	for (i = 0; i < entries - 1; i++)
+	for (i = 0; i < entries - 1; i++) {
+		q->cid[i] = i;
 		q->free[q->nfree++] = (uint16_t)(entries - 2 - i);
+	}
 	/* A controller that is started again has its memory; no old completion is new. */
 	if (cq.host) {
 		q->sq = sq;
@@ -57,7 +59,9 @@ void nvme_queue_put(struct nvme_queue *q, struct nvme_command *command)
 	uint16_t id = q->free[--q->nfree];
 
 	q->in_flight[id] = true;
-	command->id = gm_cpu_to_le16(id);
+	/* An abort that comes late must find no other command of the same id. */
+	q->cid[id] = (uint16_t)(q->cid[id] + NVME_QUEUE_MAX);
+	command->id = gm_cpu_to_le16(q->cid[id]);
 	sq[q->tail] = *command;
 	q->tail = (uint16_t)((q->tail + 1) % q->entries);
 }
@@ -78,7 +82,7 @@ int nvme_queue_take(struct nvme_queue *q, struct nvme_done *done)
 	const volatile struct nvme_completion *entry = &cq[q->head];
 	/* Once: all that is checked is of this one copy. */
 	uint32_t tail = gm_le32_to_cpu(entry->tail);
-	uint16_t sq_head, sq_id, id = NVME_TAIL_ID(tail);
+	uint16_t sq_head, sq_id, cid = NVME_TAIL_ID(tail), id = cid % NVME_QUEUE_MAX;
 
 	if (NVME_TAIL_PHASE(tail) != q->phase)
 		return 0;
@@ -86,7 +90,8 @@ int nvme_queue_take(struct nvme_queue *q, struct nvme_done *done)
 	nvme_read_barrier();
 	sq_head = gm_le16_to_cpu(entry->sq_head);
 	sq_id = gm_le16_to_cpu(entry->sq_id);
-	if (id >= q->entries - 1 || !q->in_flight[id] || sq_id != q->id || sq_head >= q->entries)
+	if (id >= q->entries - 1 || !q->in_flight[id] || cid != q->cid[id] ||
+	    sq_id != q->id || sq_head >= q->entries)
 		return -EBADMSG;
 	done->id = id;
 	done->status = NVME_TAIL_STATUS(tail);

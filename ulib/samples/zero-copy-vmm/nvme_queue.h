@@ -8,7 +8,7 @@
 #include "nvme_bar.h"
 #include "nvme_memory.h"
 
-/* Of a queue, and so less one is how many commands are in flight at most. */
+/* Of a queue, and so less one is how many commands are in flight at most. A power of two. */
 #define NVME_QUEUE_MAX 128u
 
 /**
@@ -28,6 +28,8 @@
  * @free: ids of commands that are not in flight
  * @nfree: how many
  * @in_flight: by id
+ * @cid: what the controller calls each id: it, and how often it was used, times
+ *	NVME_QUEUE_MAX
  */
 struct nvme_queue {
 	const struct nvme_bar *bar;
@@ -45,6 +47,7 @@ struct nvme_queue {
 	uint16_t free[NVME_QUEUE_MAX];
 	uint16_t nfree;
 	bool in_flight[NVME_QUEUE_MAX];
+	uint16_t cid[NVME_QUEUE_MAX];
 };
 
 /**
