@@ -42,19 +42,33 @@ static inline bool log_has(int log, const char *wanted, const char *too)
 	}
 }
 
+/* Its interrupt may come after the device's own answer. */
+#define FAULT_LOG_MS 2000
+
 /* Has the IOMMU refused a device a page since? */
 static inline bool fault_log_has(int log, uint64_t address)
 {
+#ifdef __aarch64__
+	const char *name = "arm-smmu-v3";
+#else
+	const char *name = "DMAR:";
+#endif
 	char wanted[64];
+	int ms;
 
 #ifdef __aarch64__
 	/* An event is several lines; one is the address. */
 	snprintf(wanted, sizeof(wanted), "0x%016llx", (unsigned long long)address);
-	return log_has(log, "arm-smmu-v3", wanted);
-#endif
+#else
 	snprintf(wanted, sizeof(wanted), "fault addr 0x%llx ",
 		 (unsigned long long)(address / PAGE * PAGE));
-	return log_has(log, "DMAR:", wanted);
+#endif
+	for (ms = 0; ms < FAULT_LOG_MS; ms += 10) {
+		if (log_has(log, name, wanted))
+			return true;
+		usleep(10000);
+	}
+	return false;
 }
 
 #endif /* SELFTESTS_KMOD_FAULT_LOG_H */
