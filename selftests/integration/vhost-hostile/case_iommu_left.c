@@ -27,13 +27,12 @@ struct left {
 
 /*
  * Of the requests, those of the bits of @mask are left; where the data of @known is, the
- * device knows. The ring runs, and asks.
+ * device knows. The ring is not told of yet.
  */
-static void left_open(struct left *l, struct world *w, unsigned int mask, unsigned int known)
+static void left_prepare(struct left *l, struct world *w, unsigned int mask, unsigned int known)
 {
 	struct ring *r = &l->s.s.r;
 	struct vring_used *used;
-	struct wire_iotlb m;
 	unsigned int i;
 
 	guest_renew(w);
@@ -57,8 +56,16 @@ static void left_open(struct left *l, struct world *w, unsigned int mask, unsign
 	r->used_idx = used->idx;
 	l->a.first->used_idx = used->idx;
 	area_share(&l->a, &l->s.s.c);
+}
+
+/* The ring runs, and asks. */
+static void left_open(struct left *l, struct world *w, unsigned int mask, unsigned int known)
+{
+	struct wire_iotlb m;
+
+	left_prepare(l, w, mask, known);
 	iommu_tell_all(&l->s);
-	ring_start_by_iova(r);
+	ring_start_by_iova(&l->s.s.r);
 	iommu_take_question(&l->s, &m);
 	expect(m.iova == BIAS + ELSEWHERE, "asked for %#llx", (unsigned long long)m.iova);
 }
@@ -185,9 +192,68 @@ static void no_base(struct world *w)
 	}
 }
 
+/* Where the ring itself is, nobody has told: it never ran. */
+static void left_unstarted(struct left *l, struct world *w, unsigned int mask)
+{
+	struct wire_iotlb m;
+
+	left_prepare(l, w, mask, 0);
+	l->s.s.r.base = l->given;
+	ring_start_by_iova(&l->s.s.r);
+	iommu_take_question(&l->s, &m);
+	expect(m.iova < BIAS + ELSEWHERE, "asked for %#llx", (unsigned long long)m.iova);
+}
+
+/* Then nobody knows what is behind which base. Who has the area is told that it is needed. */
+static void never_started(struct world *w)
+{
+	static const unsigned int masks[] = { 0xd, 0xf, 0x8 };
+	struct left l;
+	unsigned int i, j;
+	uint32_t base = 0;
+
+	for (i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
+		left_unstarted(&l, w, masks[i]);
+		expect(msg_get_base(&l.s.s.c, 0, &base) == ANSWER_CLOSED, "base %u", base);
+		nothing_was_done(&l, w);
+		for (j = 0; j < REQUESTS; j++)
+			expect(l.a.first->desc[l.q[j].head].inflight == (masks[i] >> j & 1),
+			       "request %u is noted, or not", j);
+		conn_close(&l.s.s.c);
+		iommu_connect(&l.s, w);
+		area_share(&l.a, &l.s.s.c);
+		do_them(&l, w, masks[i]);
+		area_must_be_empty(&l.a);
+		left_close(&l);
+	}
+}
+
+/* Nothing is left, or there is no area: the base is what was said. */
+static void never_started_nothing_left(struct world *w)
+{
+	struct iommu_session s;
+	struct left l;
+	uint32_t base;
+
+	left_unstarted(&l, w, 0);
+	expect(msg_get_base(&l.s.s.c, 0, &base) == ANSWER_OK, "no base");
+	expect(base == REQUESTS, "base %u", base);
+	left_close(&l);
+	guest_renew(w);
+	iommu_open(&s, w);
+	s.s.r.base = 7;
+	ring_start_by_iova(&s.s.r);
+	iommu_must_ask(&s);
+	expect(msg_get_base(&s.s.c, 0, &base) == ANSWER_OK, "no base");
+	expect(base == 7, "base %u", base);
+	iommu_close(&s);
+}
+
 const struct hostile_case iommu_left_cases[] = {
 	CASE("legal-iommu-left-behind-base", behind_base),
 	CASE("legal-iommu-left-some-done", some_done),
 	CASE("legal-iommu-left-no-base", no_base),
+	CASE("legal-iommu-left-never-started", never_started),
+	CASE("legal-iommu-left-nothing", never_started_nothing_left),
 	CASES_END
 };

@@ -121,20 +121,35 @@ static void ring_stop(struct backend *b, unsigned int i)
 	close_fd(&r->kick);
 }
 
+/* Do what one who was killed had begun, as far as no IOMMU must be asked. */
+static void ring_finish_left(struct backend *b, unsigned int i)
+{
+	if (b->rings[i].mapped && blk_finish_left(b->blk, i))
+		log_verbose("ring %u: %s", i, log_reason());
+}
+
+/* A ring that never ran has not begun what is left, and nobody has looked where it is. */
+static int check_never_ran(const struct backend *b, unsigned int i)
+{
+	int ret = inflight_notes(&b->inflight, i);
+
+	return ret > 0 ? because(-EBUSY, "what is left is of a ring that does not run") : ret;
+}
+
 /*
- * The same, and all is done that one who was killed had begun; or it is behind the base,
+ * Stop, and all is done that one who was killed had begun; or it is behind the base,
  * if an IOMMU must be asked first: the answer would not come before ours, see
- * blk_finish_left(). Return: 0; -EBUSY there is no such base.
+ * blk_finish_left(). Return: 0; -EBUSY there is no such base; an error of the area.
  */
 static int ring_finish(struct backend *b, unsigned int i)
 {
-	struct ring *r = &b->rings[i];
-	int err = 0;
+	int err;
 
-	if (r->mapped && blk_finish_left(b->blk, i))
-		log_verbose("ring %u: %s", i, log_reason());
-	if (r->started)
+	ring_finish_left(b, i);
+	if (b->rings[i].started)
 		err = virtq_put_back(&b->blk->queues[i].vq);
+	else
+		err = check_never_ran(b, i);
 	ring_stop(b, i);
 	return err;
 }

@@ -58,11 +58,14 @@ uint64_t inflight_stride(uint16_t num)
 	return (part_size(num) + PART_ALIGN - 1) & ~(uint64_t)(PART_ALIGN - 1);
 }
 
-static int set_flag(struct inflight_queue *q, uint16_t head, uint8_t value)
+static uint64_t flag_at(uint16_t head)
 {
-	uint64_t at = desc_at(head) + offsetof(struct part_desc, inflight);
+	return desc_at(head) + offsetof(struct part_desc, inflight);
+}
 
-	return gm_slice_store(q->part, at, &value, sizeof(value), GM_RELEASE);
+static int set_flag(const struct inflight_queue *q, uint16_t head, uint8_t value)
+{
+	return gm_slice_store(q->part, flag_at(head), &value, sizeof(value), GM_RELEASE);
 }
 
 static int set_used(struct inflight_queue *q, uint16_t used_idx)
@@ -157,34 +160,82 @@ static int recover(struct inflight_queue *q, const struct part_header *h, uint16
 	return err ? because_gm(err, "inflight area") : 0;
 }
 
+/* A queue's part of the area. Return: 1; 0 there is none; an error. */
+static int find_part(const struct inflight *f, unsigned int index, struct gm_slice *part,
+		     struct part_header *h)
+{
+	int err;
+
+	if (!f || !f->region || index >= f->queues)
+		return 0;
+	err = gm_region_slice(f->region, gm_roff(f->start + index * inflight_stride(f->num)),
+			      part_size(f->num), part);
+	if (!err)
+		err = gm_slice_read(*part, 0, h, sizeof(*h));
+	return err ? because_gm(err, "inflight area") : 1;
+}
+
+/* Return: 1 it has a history; 0 nobody has used it yet; -EPROTO. */
+static int check_part(const struct inflight *f, const struct part_header *h)
+{
+	if (!h->version)
+		return 0;
+	if (h->version != VERSION || h->features || h->desc_num != f->num)
+		return because(-EPROTO, "an inflight area of version %u for %u entries",
+			       h->version, h->desc_num);
+	return 1;
+}
+
 int inflight_start(struct inflight_queue *q, const struct inflight *f, unsigned int index,
 		   uint16_t num, uint16_t used_idx)
 {
+	struct gm_slice part;
 	struct part_header h;
-	int err;
+	int ret;
 
 	inflight_stop(q);
-	if (!f || !f->region || index >= f->queues)
-		return 0;
+	ret = find_part(f, index, &part, &h);
+	if (ret <= 0)
+		return ret;
 	if (num > f->num)
 		return because(-EINVAL, "a ring of %u entries, an inflight area for %u", num,
 			       f->num);
-	err = gm_region_slice(f->region, gm_roff(f->start + index * inflight_stride(f->num)),
-			      part_size(f->num), &q->part);
-	if (!err)
-		err = gm_slice_read(q->part, 0, &h, sizeof(h));
-	if (err)
-		return because_gm(err, "inflight area");
-	if (!h.version)
+	q->part = part;
+	ret = check_part(f, &h);
+	if (!ret)
 		return format(q, f->num, used_idx);
-	if (h.version != VERSION || h.features || h.desc_num != f->num)
-		err = because(-EPROTO, "an inflight area of version %u for %u entries", h.version,
-			      h.desc_num);
-	else
-		err = recover(q, &h, num, used_idx);
-	if (err)
+	if (ret > 0)
+		ret = recover(q, &h, num, used_idx);
+	if (ret)
 		inflight_stop(q);
-	return err ? err : 1;
+	return ret ? ret : 1;
+}
+
+/* A part with a history, of a queue that does not run. Return: 1; 0; an error. */
+static int find_history(struct inflight_queue *q, const struct inflight *f, unsigned int index)
+{
+	struct part_header h;
+	int ret = find_part(f, index, &q->part, &h);
+
+	return ret > 0 ? check_part(f, &h) : ret;
+}
+
+int inflight_notes(const struct inflight *f, unsigned int index)
+{
+	struct inflight_queue q;
+	uint8_t flag = 0;
+	uint16_t head;
+	int ret = find_history(&q, f, index);
+
+	if (ret <= 0)
+		return ret;
+	for (head = 0; head < f->num && flag != 1; head++) {
+		int err = gm_slice_read(q.part, flag_at(head), &flag, sizeof(flag));
+
+		if (err)
+			return because_gm(err, "inflight area");
+	}
+	return flag == 1;
 }
 
 void inflight_stop(struct inflight_queue *q)

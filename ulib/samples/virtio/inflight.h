@@ -74,6 +74,14 @@ int inflight_start(struct inflight_queue *q, const struct inflight *f, unsigned 
 		   uint16_t num, uint16_t used_idx);
 void inflight_stop(struct inflight_queue *q);
 
+/*
+ * Does the area note a request of a queue that does not run? Its driver may have it
+ * back: only the used ring says that.
+ *
+ * Return: 1; 0 no, or there is no area; a negative errno with because().
+ */
+int inflight_notes(const struct inflight *f, unsigned int index);
+
 /* Requests to be done again that are not begun. */
 uint16_t inflight_left(const struct inflight_queue *q);
 bool inflight_has_left(const struct inflight_queue *q);
