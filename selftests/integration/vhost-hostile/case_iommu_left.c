@@ -249,11 +249,41 @@ static void never_started_nothing_left(struct world *w)
 	iommu_close(&s);
 }
 
+/*
+ * The driver begins anew, with another ring, and the front-end keeps the area: what was
+ * left of the one before is nobody's, whatever the base would be.
+ */
+static void reset(struct world *w)
+{
+	static const unsigned int masks[] = { 0xd, 0xf, 0x8 };
+	static const uint32_t requests[] = { RESET_DEVICE, RESET_OWNER };
+	struct left l;
+	unsigned int i;
+
+	for (i = 0; i < 12; i++) {
+		if (i % 2)
+			left_open(&l, w, masks[i / 4], 0);
+		else
+			left_unstarted(&l, w, masks[i / 4]);
+		msg_must(&l.s.s.c, requests[i / 2 % 2], NULL, 0, NULL, 0);
+		area_must_be_empty(&l.a);
+		nothing_was_done(&l, w);
+		ring_exit(&l.s.s.r);
+		ring_init(&l.s.s.r, w->guest, &l.s.s.c, 0, RING_NUM);
+		iommu_tell_all(&l.s);
+		ring_start_by_iova(&l.s.s.r);
+		session_use(&l.s.s, w, 40, 2);
+		area_nothing_more(&l.s.s);
+		left_close(&l);
+	}
+}
+
 const struct hostile_case iommu_left_cases[] = {
 	CASE("legal-iommu-left-behind-base", behind_base),
 	CASE("legal-iommu-left-some-done", some_done),
 	CASE("legal-iommu-left-no-base", no_base),
 	CASE("legal-iommu-left-never-started", never_started),
 	CASE("legal-iommu-left-nothing", never_started_nothing_left),
+	CASE("legal-iommu-left-reset", reset, .writes = true),
 	CASES_END
 };

@@ -245,8 +245,12 @@ void rings_stop(struct backend *b)
 	unsigned int i;
 
 	for (i = 0; i < b->blk->queue_count; i++) {
-		/* Nobody asks where to go on. */
-		if (ring_finish(b, i))
+		ring_finish_left(b, i);
+		ring_stop(b, i);
+		/* Nobody asks where to go on: what waited for an IOMMU is not done, and is
+		 * not the next driver's.
+		 */
+		if (inflight_forget(&b->inflight, i))
 			log_verbose("ring %u: %s", i, log_reason());
 		b->rings[i].enabled = false;
 	}

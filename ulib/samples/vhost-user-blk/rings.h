@@ -9,10 +9,13 @@
 
 void rings_init(struct backend *b);
 
-/* Nothing is in flight any more, and no ring is enabled. */
+/* The driver has gone: nothing is in flight or noted any more, and no ring is enabled. */
 void rings_stop(struct backend *b);
 
-/* The same, and nothing that the front-end has said of any is left. */
+/*
+ * The front-end has gone: nothing is in flight, and nothing that it has said of any is
+ * left. What is noted stays.
+ */
 void rings_reset(struct backend *b);
 
 /* Features have changed. Return: 0; a slice's error with because(). */

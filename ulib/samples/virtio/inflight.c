@@ -238,6 +238,19 @@ int inflight_notes(const struct inflight *f, unsigned int index)
 	return flag == 1;
 }
 
+int inflight_forget(const struct inflight *f, unsigned int index)
+{
+	struct inflight_queue q;
+	uint16_t head;
+	int ret = find_history(&q, f, index), err = 0;
+
+	if (ret <= 0)
+		return ret;
+	for (head = 0; head < f->num && !err; head++)
+		err = set_flag(&q, head, 0);
+	return err ? because_gm(err, "inflight area") : 0;
+}
+
 void inflight_stop(struct inflight_queue *q)
 {
 	free(q->left);

@@ -82,6 +82,9 @@ void inflight_stop(struct inflight_queue *q);
  */
 int inflight_notes(const struct inflight *f, unsigned int index);
 
+/* Nothing of such a queue is noted any more. Return: 0; a negative errno with because(). */
+int inflight_forget(const struct inflight *f, unsigned int index);
+
 /* Requests to be done again that are not begun. */
 uint16_t inflight_left(const struct inflight_queue *q);
 bool inflight_has_left(const struct inflight_queue *q);
