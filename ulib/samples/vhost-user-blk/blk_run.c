@@ -177,13 +177,12 @@ bool blk_uses(const struct blk *b, uint64_t iova, uint64_t len)
 
 		for (j = 0; r->map && j < r->chain.count; j++) {
 			const struct gm_range *range = &r->chain.ranges[j];
-			uint64_t first = gm_gpa_raw(range->gpa);
+			uint64_t first = gm_gpa_raw(range->gpa), own = range->len;
 
-			/* The status byte was taken off the last one: @len and not
-			 * @len - 1 is behind its first byte.
-			 */
-			if (!len || (first < iova ? iova - first <= range->len :
-						    first - iova < len))
+			/* The status byte was taken off the last one. */
+			if (j == r->chain.count - 1u)
+				own++;
+			if (!len || (first < iova ? iova - first < own : first - iova < len))
 				return true;
 		}
 	}
