@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /* gm-test: linux */
 /*
- * test_vhost_iommu.c - translations that come and go while a request of the vhost-user-blk
- * sample is under way, on a disk that does nothing before it is waited for.
+ * test_vhost_iommu.c - translations that come and go, or that the IOTLB loses, while a
+ * request of the vhost-user-blk sample is under way, on a disk that does nothing before it
+ * is waited for.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -165,6 +166,12 @@ static uint64_t invalidate(FIXTURE_DATA(iotlb) *t, uint64_t iova, uint64_t size)
 	return tell(t, VU_IOTLB_MSG, &m, sizeof(m), -1);
 }
 
+/* As if it had gone to make room for others. */
+static void lose(FIXTURE_DATA(iotlb) *t, uint64_t iova, uint64_t size)
+{
+	gm_iommu_invalidate(t->viommu.iommu, gm_iova(iova), size);
+}
+
 static void put_desc(FIXTURE_DATA(iotlb) *t, uint16_t i, uint64_t iova, uint32_t len,
 		     uint16_t flags)
 {
@@ -239,6 +246,39 @@ FIXTURE_TEARDOWN(iotlb)
 	viommu_exit(&self->viommu);
 	munmap(self->host, RAM);
 	close(self->channel);
+}
+
+TEST_F(iotlb, data_elsewhere)
+{
+	lose(self, ELSEWHERE, PAGE_SIZE);
+	EXPECT_EQ(0, update(self, ELSEWHERE, OTHER, PAGE_SIZE, VU_IOTLB_RW));
+	EXPECT_TRUE(is_done(self));
+}
+
+TEST_F(iotlb, data_without_right)
+{
+	lose(self, ELSEWHERE, PAGE_SIZE);
+	EXPECT_EQ(0, update(self, ELSEWHERE, DATA, PAGE_SIZE, VU_IOTLB_RO));
+	EXPECT_TRUE(is_done(self));
+}
+
+TEST_F(iotlb, status_elsewhere)
+{
+	lose(self, BIAS + STATUS, PAGE_SIZE);
+	EXPECT_EQ(0, update(self, BIAS + STATUS, OTHER, PAGE_SIZE, VU_IOTLB_RW));
+	EXPECT_TRUE(is_done(self));
+}
+
+/* The request goes back to the ring that it came from, and then the ring is another. */
+TEST_F(iotlb, ring_elsewhere)
+{
+	const gm_le16_t one = gm_cpu_to_le16(1);
+
+	lose(self, BIAS + USED, PAGE_SIZE);
+	EXPECT_EQ(0, update(self, BIAS + USED, OTHER, PAGE_SIZE, VU_IOTLB_RW));
+	EXPECT_TRUE(is_done(self));
+	EXPECT_EQ(0, memcmp(self->host + USED + RING_IDX, &one, sizeof(one)));
+	EXPECT_TRUE(self->backend.rings[0].later);
 }
 
 /* Who uses nothing of a range is not waited for, be it told of, told again, or taken back. */

@@ -155,6 +155,17 @@ static int forget(struct backend *b, uint64_t iova, uint64_t len)
 	return err;
 }
 
+/* Does a translation take the place of one that somebody uses? */
+static bool takes_back(const struct backend *b, const struct vu_iotlb *m, gm_gpa_t target)
+{
+	/* What the IOTLB has lost, a request or a ring may have kept. As a rule nobody has:
+	 * it was asked for because it is not there.
+	 */
+	if (viommu_is_missing(b->blk->viommu, m->iova, m->size))
+		return rings_use(b, m->iova, m->size) || blk_uses(b->blk, m->iova, m->size);
+	return viommu_differs(b->blk->viommu, m, target);
+}
+
 static int iotlb_update(struct backend *b, const struct vu_iotlb *m)
 {
 	gm_gpa_t target;
@@ -164,7 +175,7 @@ static int iotlb_update(struct backend *b, const struct vu_iotlb *m)
 		return because(-EINVAL, "a translation of %llu bytes with rights %u",
 			       (unsigned long long)m->size, m->perm);
 	err = memory_user_range(&b->memory, m->user_addr, m->size, &target);
-	if (!err && viommu_differs(b->blk->viommu, m, target))
+	if (!err && takes_back(b, m, target))
 		err = forget(b, m->iova, m->size);
 	return err ? err : viommu_update(b->blk->viommu, m, target);
 }

@@ -230,18 +230,21 @@ int viommu_update(struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target)
 	return err ? because_gm(err, "IOTLB update") : 0;
 }
 
+bool viommu_is_missing(const struct viommu *v, uint64_t iova, uint64_t len)
+{
+	struct gm_iova_range miss;
+	struct gm_iotlb_fails fails = { .misses = &miss, .miss_room = 1 };
+
+	return gm_iotlb_fails(gm_iommu_iotlb(v->iommu), gm_iova(iova), len, GM_PERM_READ,
+			      &fails) == 1 && miss.len == len;
+}
+
 bool viommu_differs(const struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target)
 {
 	struct gm_iotlb *t = gm_iommu_iotlb(v->iommu);
-	struct gm_iova_range miss;
-	struct gm_iotlb_fails fails = { .misses = &miss, .miss_room = 1 };
 	struct gm_range now;
 	int err;
 
-	/* The common case: what was asked for because it is not there. */
-	if (gm_iotlb_fails(t, gm_iova(m->iova), m->size, GM_PERM_READ, &fails) == 1 &&
-	    miss.len == m->size)
-		return false;
 	if (m->perm != VU_IOTLB_RW &&
 	    !gm_iotlb_lookup(t, gm_iova(m->iova), m->size, GM_PERM_RW, &now))
 		return true;

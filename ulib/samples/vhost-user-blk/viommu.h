@@ -99,7 +99,10 @@ int viommu_lookup(struct viommu *v, const struct gm_range *range, enum gm_perm p
 /* A translation, from the front-end. Return: 0; an error of gm_iommu_map(). */
 int viommu_update(struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target);
 
-/* Is there another translation for a part of the range, or one with more rights? */
+/* Is there nothing in the IOTLB for any part of this range? */
+bool viommu_is_missing(const struct viommu *v, uint64_t iova, uint64_t len);
+
+/* Is there another translation for a part of the range, none, or one with more rights? */
 bool viommu_differs(const struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target);
 
 /* Forget a range that nobody uses any more. @len 0: all. Return: 0; -EINVAL. */
