@@ -135,11 +135,16 @@ static void set_up(void)
 	gm_os_atfork(fork_prepare, fork_parent, fork_child);
 }
 
+void gm_epoch_set_up(void)
+{
+	pthread_once(&epoch.once, set_up);
+}
+
 void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner)
 {
 	struct gm_epoch_record init = { .now = &epoch.now, .owner = owner };
 
-	pthread_once(&epoch.once, set_up);
+	gm_epoch_set_up();
 	*rec = init;
 	rec->fence = epoch.fence;
 }

@@ -135,6 +135,8 @@ int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t 
 
 /* --- epoch.c: records that are not a thread's own --- */
 
+/* What epochs need of the process, once. The first use does it, if nobody has. */
+void gm_epoch_set_up(void);
 void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner);
 void gm_epoch_record_add(struct gm_epoch_record *rec);
 void gm_epoch_record_remove(struct gm_epoch_record *rec);

@@ -115,6 +115,11 @@ int gm_space_new(struct gm_map *m, struct gm_space **out)
 	if (!s)
 		return gm_error_memory(sizeof(*s));
 	pthread_once(&all.once, set_up);
+	/*
+	 * Now, and not by its first reader: one that is in the midst of this when another
+	 * thread forks is gone in the child, which would wait for it.
+	 */
+	gm_epoch_set_up();
 	*s = init;
 	s->head.map = gm_map_get(m);
 	s->head.generation = 1;
