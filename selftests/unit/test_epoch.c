@@ -95,10 +95,17 @@ static void *synchronize(void *arg)
 TEST(writer_waits_as_long_as_needed)
 {
 	struct actor reader, writer;
+	uint64_t before;
 
 	ACTOR_START(&reader, section, NULL);
 	wait_step(&reader.done, 1);
+	gm_epoch_enter();
+	gm_epoch_exit();
+	before = __atomic_load_n(gm_epoch_self->now, __ATOMIC_ACQUIRE);
 	ACTOR_START(&writer, synchronize, NULL);
+	/* On a busy machine it may take its time to begin. */
+	while (__atomic_load_n(gm_epoch_self->now, __ATOMIC_ACQUIRE) == before)
+		sched_yield();
 	sleep_ms(30);
 	EXPECT_EQ(0, get_step(&writer.done));
 	/* Others begin and end their sections, and don't wait. */
