@@ -26,11 +26,6 @@
 /* Two cache lines: CPUs fetch them in pairs. */
 #define LINE 128
 
-/* How a writer's look and a section's note are put in order. */
-#define ORDER_UNKNOWN 0u
-#define ORDER_BARRIER 1u	/* by the writer, on all threads */
-#define ORDER_FENCE 2u		/* by each section, too */
-
 #define RECORD_HEAP (1u << 0)	/* a thread's own, made here; else a reader's */
 #define RECORD_LISTED (1u << 1)
 
@@ -52,7 +47,6 @@ static struct {
 	pthread_once_t once;
 	pthread_key_t key;
 	bool no_key;
-	uint32_t order;				/* ORDER_*; atomic */
 } epoch = {
 	.now = EPOCH_ONE + 1,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -144,31 +138,14 @@ void gm_epoch_set_up(void)
 	pthread_once(&epoch.once, set_up);
 }
 
-/*
- * Asked for at the first use, when a process has given up the system calls that it does
- * not need: who asks first says it for all.
- */
-static bool needs_fence(void)
-{
-	uint32_t order = __atomic_load_n(&epoch.order, __ATOMIC_ACQUIRE);
-	uint32_t mine;
-
-	if (order == ORDER_UNKNOWN) {
-		mine = gm_os_barrier_register() ? ORDER_BARRIER : ORDER_FENCE;
-		if (__atomic_compare_exchange_n(&epoch.order, &order, mine, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
-			order = mine;
-	}
-	return order == ORDER_FENCE;
-}
-
 void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner)
 {
 	struct gm_epoch_record init = { .now = &epoch.now, .owner = owner };
 
 	gm_epoch_set_up();
 	*rec = init;
-	rec->fence = needs_fence();
+	/* Not in set_up(): by now the process may have given up system calls. */
+	rec->fence = !gm_os_barrier_register();
 }
 
 void gm_epoch_record_add(struct gm_epoch_record *rec)
@@ -252,7 +229,7 @@ bool gm_epoch_inside(void)
 static int barrier(void)
 {
 	gm_epoch_fence();
-	return needs_fence() ? 0 : gm_os_barrier_all_threads();
+	return gm_os_barrier_register() ? gm_os_barrier_all_threads() : 0;
 }
 
 /* The oldest epoch that a section is in; @now if there is no older one. */

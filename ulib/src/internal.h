@@ -103,7 +103,8 @@ int gm_os_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void
 
 /*
  * A full barrier on every thread of the process; false: not to be had. After
- * that was true, it is 0 or a negative errno: somebody has taken it away.
+ * that was true, it is 0 or a negative errno: somebody has taken it away. It is asked
+ * for once a process: the answer stays.
  */
 bool gm_os_barrier_register(void);
 int gm_os_barrier_all_threads(void);

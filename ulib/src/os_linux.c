@@ -55,15 +55,20 @@ const char *gm_os_strerror(int err)
 
 bool gm_os_barrier_register(void)
 {
-	/* 0: not asked yet, 1: yes, 2: no. Asking twice does no harm. */
+	/*
+	 * 0: not asked yet, 1: yes, 2: no. Who asks first says it for all, also for
+	 * threads that have given up the call.
+	 */
 	static int state;
-	int s = __atomic_load_n(&state, __ATOMIC_RELAXED);
+	int s = __atomic_load_n(&state, __ATOMIC_ACQUIRE), mine;
 
 	if (!s) {
-		s = syscall(__NR_membarrier,
-			    MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) ?
-			    2 : 1;
-		__atomic_store_n(&state, s, __ATOMIC_RELAXED);
+		mine = syscall(__NR_membarrier,
+			       MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) ?
+			       2 : 1;
+		if (__atomic_compare_exchange_n(&state, &s, mine, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+			s = mine;
 	}
 	return s == 1;
 }
