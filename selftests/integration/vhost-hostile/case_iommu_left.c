@@ -165,30 +165,35 @@ static void some_done(struct world *w)
 	}
 }
 
-/*
- * One behind them was done: no base tells that. Who has the area still knows, and is
- * told that it is needed.
- */
+/* It answers with no base: who has the area still knows what is left, and needs it. */
+static void left_refused(struct left *l, struct world *w, unsigned int mask)
+{
+	uint32_t base = 0;
+	unsigned int j;
+
+	expect(msg_get_base(&l->s.s.c, 0, &base) == ANSWER_CLOSED, "base %u", base);
+	nothing_was_done(l, w);
+	for (j = 0; j < REQUESTS; j++)
+		expect(l->a.first->desc[l->q[j].head].inflight == (mask >> j & 1),
+		       "request %u is noted, or not", j);
+	conn_close(&l->s.s.c);
+	iommu_connect(&l->s, w);
+	area_share(&l->a, &l->s.s.c);
+	do_them(l, w, mask);
+	area_must_be_empty(&l->a);
+	left_close(l);
+}
+
+/* One behind them was done: no base tells that. */
 static void no_base(struct world *w)
 {
 	static const unsigned int masks[] = { 0x7, 0xb, 0xd, 0x1 };
 	struct left l;
-	unsigned int i, j;
-	uint32_t base = 0;
+	unsigned int i;
 
 	for (i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
 		left_open(&l, w, masks[i], 0);
-		expect(msg_get_base(&l.s.s.c, 0, &base) == ANSWER_CLOSED, "base %u", base);
-		nothing_was_done(&l, w);
-		for (j = 0; j < REQUESTS; j++)
-			expect(l.a.first->desc[l.q[j].head].inflight == (masks[i] >> j & 1),
-			       "request %u is noted, or not", j);
-		conn_close(&l.s.s.c);
-		iommu_connect(&l.s, w);
-		area_share(&l.a, &l.s.s.c);
-		do_them(&l, w, masks[i]);
-		area_must_be_empty(&l.a);
-		left_close(&l);
+		left_refused(&l, w, masks[i]);
 	}
 }
 
@@ -204,27 +209,16 @@ static void left_unstarted(struct left *l, struct world *w, unsigned int mask)
 	expect(m.iova < BIAS + ELSEWHERE, "asked for %#llx", (unsigned long long)m.iova);
 }
 
-/* Then nobody knows what is behind which base. Who has the area is told that it is needed. */
+/* Then nobody knows what is behind which base. */
 static void never_started(struct world *w)
 {
 	static const unsigned int masks[] = { 0xd, 0xf, 0x8 };
 	struct left l;
-	unsigned int i, j;
-	uint32_t base = 0;
+	unsigned int i;
 
 	for (i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
 		left_unstarted(&l, w, masks[i]);
-		expect(msg_get_base(&l.s.s.c, 0, &base) == ANSWER_CLOSED, "base %u", base);
-		nothing_was_done(&l, w);
-		for (j = 0; j < REQUESTS; j++)
-			expect(l.a.first->desc[l.q[j].head].inflight == (masks[i] >> j & 1),
-			       "request %u is noted, or not", j);
-		conn_close(&l.s.s.c);
-		iommu_connect(&l.s, w);
-		area_share(&l.a, &l.s.s.c);
-		do_them(&l, w, masks[i]);
-		area_must_be_empty(&l.a);
-		left_close(&l);
+		left_refused(&l, w, masks[i]);
 	}
 }
 
