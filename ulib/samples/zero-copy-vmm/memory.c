@@ -19,18 +19,18 @@ int memory_new(uint64_t mib, struct gm_kmod *module, struct gm_map **map,
 	       struct gm_choice *choice)
 {
 	uint64_t mid = (mib * MIB - LOW_SIZE) / 2 / MIB * MIB;
-	const struct gm_range ranges[] = {
+	const struct gm_range ranges[REGIONS] = {
 		{ gm_gpa(0), LOW_SIZE },
 		{ gm_gpa(LOW_SIZE), mid },
 		{ gm_gpa(HIGH_BASE), mib * MIB - LOW_SIZE - mid },
 	};
-	const struct gm_mmap_opts opts[] = {
+	const struct gm_mmap_opts opts[REGIONS] = {
 		{ .sz = sizeof(opts[0]), .flags = GM_MMAP_DIRTY, .name = "low" },
 		{ .sz = sizeof(opts[0]), .flags = GM_MMAP_DIRTY, .name = "mid" },
 		{ .sz = sizeof(opts[0]), .flags = GM_MMAP_DIRTY, .name = "high" },
 	};
 
-	return gm_map_new_auto(module, ranges, opts, 3, map, choice);
+	return gm_map_new_auto(module, ranges, opts, REGIONS, map, choice);
 }
 
 int memory_less(const struct gm_map *map, struct gm_map **out)

@@ -23,7 +23,10 @@
 int memory_new(uint64_t mib, struct gm_kmod *module, struct gm_map **map,
 	       struct gm_choice *choice);
 
-/* All of it but the last region. Return: 0; an error of gm_map_new(). */
+/*
+ * All of it but the last region, which the disk still reaches: gm_map_remove() would not
+ * have that. Return: 0; an error of gm_map_new().
+ */
 int memory_less(const struct gm_map *map, struct gm_map **out);
 
 /* Forget what was written so far. */
