@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include "actor.h"
 #include "pages.h"
 #include "refuse.h"
 #include "snap.h"
@@ -161,6 +162,102 @@ TEST_F(lazy, what_was_not_loaded_is_zero_in_the_end)
 	gm_lazy_free(self->l);
 	self->l = NULL;
 	EXPECT_EQ(0, *(volatile uint8_t *)(host(self->m, 1) + 64 * PAGE));
+}
+
+/* A forked child that has the descriptors, too, until @told is closed. */
+static pid_t keep_descriptors(int *told)
+{
+	pid_t pid;
+	int p[2];
+	char c;
+
+	MUST(pipe(p));
+	pid = fork();
+	if (!pid) {
+		close(p[1]);
+		CHILD_OK(read(p[0], &c, 1) == 0);
+		_exit(0);
+	}
+	close(p[0]);
+	*told = p[1];
+	return pid;
+}
+
+TEST_F(lazy, what_was_not_loaded_is_zero_though_a_child_lives_on)
+{
+	int told;
+	pid_t pid;
+
+	START();
+	pid = keep_descriptors(&told);
+	ASSERT_LT(0, pid);
+	EXPECT_EQ(1, *(volatile uint8_t *)host(self->m, 0));
+	gm_lazy_free(self->l);
+	self->l = NULL;
+	EXPECT_EQ(0, *(volatile uint8_t *)(host(self->m, 1) + 64 * PAGE));
+	/* The end of the last page, which the region has a part of. */
+	EXPECT_EQ(0, *(volatile uint8_t *)(host(self->m, 1) + LEN1));
+	close(told);
+	EXPECT_EQ(0, child_status(pid));
+}
+
+/* Whether they wait already, or are about to touch it. */
+TEST_F(lazy, who_waits_while_it_is_freed_goes_on)
+{
+	pthread_t t[3];
+	int told;
+	pid_t pid;
+
+	START();
+	pid = keep_descriptors(&told);
+	ASSERT_LT(0, pid);
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_create(&t[i], NULL, touch, self));
+	gm_lazy_free(self->l);
+	self->l = NULL;
+	for (int i = 0; i < 3; i++)
+		ASSERT_EQ(0, pthread_join(t[i], NULL));
+	close(told);
+	EXPECT_EQ(0, child_status(pid));
+}
+
+TEST_F(lazy, what_is_discarded_later_is_zero_though_a_child_lives_on)
+{
+	int told;
+	pid_t pid;
+
+	START();
+	pid = keep_descriptors(&told);
+	ASSERT_LT(0, pid);
+	ASSERT_OK(gm_lazy_fill(self->l, NULL, NULL));
+	gm_lazy_free(self->l);
+	self->l = NULL;
+	EXPECT_TRUE(same(self));
+	ASSERT_OK(gm_region_discard(gm_map_region(self->m, 0), gm_roff(0), system_page()));
+	EXPECT_EQ(0, *(volatile uint8_t *)host(self->m, 0));
+	close(told);
+	EXPECT_EQ(0, child_status(pid));
+}
+
+/* The thread is the parent's, and so is the memory that is watched. */
+TEST_F(lazy, child_that_frees_it_takes_nothing_from_its_parent)
+{
+	pid_t pid;
+
+	START();
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		struct gm_region *r = gm_map_region(self->m, 0);
+
+		gm_lazy_free(self->l);
+		/* Nor is its own copy held any more. */
+		CHILD_OK(!gm_region_check_held(r, gm_roff(0), LEN0, GM_HOLD_DISCARD));
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	EXPECT_TRUE(same(self));
+	ASSERT_OK(gm_lazy_fill(self->l, NULL, NULL));
 }
 
 TEST_F(lazy, memory_that_cannot_be_loaded_so)

@@ -28,7 +28,8 @@
 
 struct gm_lazy {
 	struct gm_snapshot *s;
-	uint8_t **host;		/* for each region of the snapshot */
+	uint32_t process;	/* whose memory and thread it is */
+	uint8_t **host;		/* for each region of the snapshot that is watched */
 	struct gm_hold **holds;	/* likewise: what is discarded would come again */
 	int uffd;
 	int stop;		/* an eventfd */
@@ -85,8 +86,14 @@ static int put(const struct gm_lazy *l, uint8_t *to, const uint8_t *from,
 	return 0;
 }
 
-/* Memory can't be put there: whoever waits gets what there is without us. */
-static void give_up(const struct gm_lazy *l, uint8_t *at, uint64_t n)
+/* What is watched of region @i: whole pages, also the last one. */
+static uint64_t watched_len(const struct gm_lazy *l, size_t i)
+{
+	return (l->s->regions[i].len + (l->page - 1)) & ~(l->page - 1);
+}
+
+/* Whoever waits goes on, and gets what there is without us. */
+static void unwatch(const struct gm_lazy *l, uint8_t *at, uint64_t n)
 {
 	struct uffdio_range range = { .start = (uintptr_t)at, .len = n };
 
@@ -113,7 +120,7 @@ static int bring(struct gm_lazy *l, size_t i, uint64_t g, uint8_t *buf)
 	put_ret = put(l, l->host[i] + g * SNAP_GROUP, buf, n);
 	if (put_ret) {
 		fail(l);
-		give_up(l, l->host[i] + g * SNAP_GROUP, n);
+		unwatch(l, l->host[i] + g * SNAP_GROUP, n);
 	}
 	return ret ? ret : put_ret;
 }
@@ -125,10 +132,7 @@ static void take_fault(struct gm_lazy *l, uint64_t addr)
 	for (i = 0; i < l->s->count; i++) {
 		uint64_t off = addr - (uintptr_t)l->host[i];
 
-		/* Whole pages are registered, also the last one. */
-		if (addr >= (uintptr_t)l->host[i] &&
-		    off < ((l->s->regions[i].len + (l->page - 1)) &
-			   ~(l->page - 1))) {
+		if (addr >= (uintptr_t)l->host[i] && off < watched_len(l, i)) {
 			bring(l, i, off / SNAP_GROUP, l->buf);
 			return;
 		}
@@ -188,15 +192,15 @@ static int watch_region(struct gm_lazy *l, const struct gm_map *m, size_t i)
 	/* These come as a whole, and a group is less. */
 	if (there->hugetlbfs == GM_YES)
 		return gm_option_error(-EOPNOTSUPP, struct gm_region, hugetlbfs);
-	l->host[i] = there->ext.host;
 	ret = gm_region_hold(there, gm_roff(0), r->len, GM_HOLD_DISCARD,
 			     "lazy snapshot", &l->holds[i]);
 	if (ret)
 		return ret;
 	reg.range.start = (uintptr_t)there->ext.host;
-	reg.range.len = (r->len + (l->page - 1)) & ~(l->page - 1);
+	reg.range.len = watched_len(l, i);
 	if (ioctl(l->uffd, UFFDIO_REGISTER, &reg))
 		return gm_error_set(-errno, GM_ERR_IO, r->gpa, r->len);
+	l->host[i] = there->ext.host;
 	return 0;
 }
 
@@ -234,7 +238,20 @@ static int start(struct gm_lazy *l, const struct gm_map *m)
 	return start_thread(l);
 }
 
-/* The end of the descriptor ends the watch: then pages come as zeros. */
+/*
+ * Pages come as zeros from now on. To close the descriptor is not enough: a forked
+ * child may have it, too.
+ */
+static void unwatch_all(const struct gm_lazy *l)
+{
+	size_t i;
+
+	for (i = 0; l->host && i < l->s->count; i++)
+		if (l->host[i])
+			unwatch(l, l->host[i], watched_len(l, i));
+}
+
+/* The descriptors and the holds, of which a forked child has its own. */
 static void release(struct gm_lazy *l)
 {
 	size_t i;
@@ -265,12 +282,14 @@ int gm_lazy_new(struct gm_snapshot *s, const struct gm_map *m,
 	if (!l)
 		return gm_error_memory(sizeof(*l));
 	l->s = s;
+	l->process = gm_os_process();
 	l->uffd = -1;
 	l->stop = -1;
 	l->page = gm_os_page_size();
 	pthread_mutex_init(&l->lock, NULL);
 	ret = start(l, m);
 	if (ret) {
+		unwatch_all(l);
 		release(l);
 		return ret;
 	}
@@ -301,15 +320,23 @@ int gm_lazy_fill(struct gm_lazy *l, gm_snapshot_progress progress, void *ctx)
 	return ret ? ret : gm_lazy_error(l);
 }
 
-void gm_lazy_free(struct gm_lazy *l)
+static void stop(struct gm_lazy *l)
 {
 	uint64_t one = 1;
 
-	if (!l)
-		return;
 	/* It can't fail: the counter is 0. */
 	while (write(l->stop, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	pthread_join(l->thread, NULL);
+	unwatch_all(l);
+}
+
+void gm_lazy_free(struct gm_lazy *l)
+{
+	if (!l)
+		return;
+	/* What a forked child would stop is its parent's. */
+	if (l->process == gm_os_process())
+		stop(l);
 	release(l);
 }

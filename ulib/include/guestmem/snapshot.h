@@ -202,9 +202,12 @@ GM_API int gm_snapshot_new_map(struct gm_snapshot *s,
  *
  * A thread of its own gets the faults (userfaultfd) of whoever touches the
  * memory, the kernel and KVM too, and brings 64 pages each time, checksums
- * compared. A forked child does not have what was not loaded yet. Until
- * gm_lazy_free() the memory can't be discarded (hold.h): it would come back as it
- * was in the snapshot.
+ * compared. Until gm_lazy_free() the memory can't be discarded (hold.h): it would
+ * come back as it was in the snapshot.
+ *
+ * Thread and memory are this process's. A forked child does not have what was not
+ * loaded yet, and calls nothing of the handler but gm_lazy_free(), which drops the
+ * child's copy: the parent goes on to be served.
  *
  * Return: 0; -EINVAL (GM_ERR_SNAPSHOT_BASE) it is a difference; -ENOENT
  * (GM_ERR_NO_REGION) no region there, or longer than its memory; -EOPNOTSUPP
@@ -246,7 +249,8 @@ GM_API int gm_lazy_error(struct gm_lazy *l);
  * gm_lazy_free() - stop loading
  * @l: the handler; NULL is allowed
  *
- * What was not loaded is zero from now on.
+ * What was not loaded is zero from now on, and whoever waits for it goes on. In a
+ * forked child that is the parent's to do, and nothing changes.
  */
 GM_API void gm_lazy_free(struct gm_lazy *l);
 
