@@ -235,8 +235,11 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 		return err ? -1 : 0;
 	}
 	if ((f->kind != CONTROL && f->kind != DEVICE) ||
-	    nr >= KMOD_FAKE_COMMANDS)
+	    nr >= KMOD_FAKE_COMMANDS) {
+		if (kmod_fake.others)
+			kmod_fake.others(cmd);
 		return __real_ioctl(fd, cmd, arg);
+	}
 	kmod_fake.calls[nr]++;
 	if (nr == GUESTMEM_CMD_MAP)
 		kmod_fake.map = *(struct guestmem_map *)arg;

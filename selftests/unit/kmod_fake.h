@@ -29,6 +29,7 @@
  * @edit: changes the answer of QUERY; NULL: it is right
  * @map: what MAP was asked last
  * @sync: what SYNC was asked last
+ * @others: told of each ioctl() that is the kernel's, before it is done; may be NULL
  */
 struct kmod_fake {
 	int fail[KMOD_FAKE_COMMANDS];
@@ -41,6 +42,7 @@ struct kmod_fake {
 	void (*edit)(struct guestmem_segment *segs, uint32_t count);
 	struct guestmem_map map;
 	struct guestmem_sync sync;
+	void (*others)(unsigned long cmd);
 };
 
 /* One a process; each test of the harness has a process of its own. */

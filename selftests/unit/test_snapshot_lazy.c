@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include "actor.h"
+#include "kmod_fake.h"
 #include "pages.h"
 #include "refuse.h"
 #include "snap.h"
@@ -258,6 +259,45 @@ TEST_F(lazy, child_that_frees_it_takes_nothing_from_its_parent)
 	EXPECT_EQ(0, child_status(pid));
 	EXPECT_TRUE(same(self));
 	ASSERT_OK(gm_lazy_fill(self->l, NULL, NULL));
+}
+
+/* The peer's mapping of region 1, and the page of it that it writes once. */
+static uint8_t *peer;
+static uint64_t peer_page;
+
+/* After the page was found missing, and before it is put there. */
+static void peer_is_first(unsigned long cmd)
+{
+	if (cmd != UFFDIO_COPY || !peer)
+		return;
+	peer[peer_page] = 0x5a;
+	peer = NULL;
+}
+
+/* The kernel wakes nobody: it has put no page there. */
+TEST_F(lazy, page_that_a_peer_brings_first_is_waited_for_no_longer)
+{
+	static const struct gm_mmap_opts shared = { .sz = sizeof(shared), .flags = GM_MMAP_MEMFD };
+	const struct gm_mmap_opts opts[2] = { shared, shared };
+	const uint64_t page = system_page();
+	const volatile uint8_t *at;
+	int fd;
+
+	gm_map_put(self->m);
+	ASSERT_OK(gm_map_new_mmap(guest_ranges, opts, 2, &self->m));
+	fd = gm_file_fd(gm_region_file(gm_map_region(self->m, 1), NULL));
+	/* Neither the first nor the last of the group that comes with it. */
+	peer_page = 64 * PAGE + 2 * page;
+	peer = mmap(NULL, LEN1, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT_NE(MAP_FAILED, (void *)peer);
+	kmod_fake.others = peer_is_first;
+	START();
+	at = host(self->m, 1);
+	EXPECT_EQ(0x5a, at[peer_page]);
+	EXPECT_EQ(4, at[peer_page - 1]);
+	EXPECT_EQ(0, at[peer_page + 1]);
+	EXPECT_EQ(4, at[peer_page + page]);
+	EXPECT_EQ(0, gm_lazy_error(self->l));
 }
 
 TEST_F(lazy, memory_that_cannot_be_loaded_so)

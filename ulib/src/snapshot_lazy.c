@@ -60,6 +60,17 @@ int gm_lazy_error(struct gm_lazy *l)
 	return ret;
 }
 
+/*
+ * The page is there already. Whoever waits for it has not been woken, if it came
+ * through another mapping of the same memory.
+ */
+static void wake(const struct gm_lazy *l, uint64_t at)
+{
+	struct uffdio_range range = { .start = at, .len = l->page };
+
+	ioctl(l->uffd, UFFDIO_WAKE, &range);
+}
+
 /* Put pages at @to, but where there are some already. Whoever waits goes on. */
 static int put(const struct gm_lazy *l, uint8_t *to, const uint8_t *from,
 	       uint64_t n)
@@ -75,13 +86,15 @@ static int put(const struct gm_lazy *l, uint8_t *to, const uint8_t *from,
 
 		if (!ioctl(l->uffd, UFFDIO_COPY, &c))
 			return 0;
-		if (c.copy > 0)
+		if (c.copy > 0) {
 			done += (uint64_t)c.copy;
-		else if (errno == EEXIST)
+		} else if (errno == EEXIST) {
+			wake(l, c.dst);
 			done += l->page;
-		else if (errno != EAGAIN && errno != EINTR)
+		} else if (errno != EAGAIN && errno != EINTR) {
 			/* ENOENT, ESRCH: the memory has gone. */
 			return gm_error_set(-errno, GM_ERR_IO, 0, n);
+		}
 	}
 	return 0;
 }
