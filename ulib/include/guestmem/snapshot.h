@@ -201,9 +201,15 @@ GM_API int gm_snapshot_new_map(struct gm_snapshot *s,
  * @out: the handler
  *
  * A thread of its own gets the faults (userfaultfd) of whoever touches the
- * memory, the kernel and KVM too, and brings 64 pages each time, checksums
- * compared. Until gm_lazy_free() the memory can't be discarded (hold.h): it would
- * come back as it was in the snapshot.
+ * memory through the regions' own mappings, the kernel and KVM too, and brings 64
+ * pages each time, checksums compared. Until gm_lazy_free() the memory can't be
+ * discarded (hold.h): it would come back as it was in the snapshot.
+ *
+ * Through any other mapping of shared memory (a vhost-user peer's, a forked
+ * child's, a second one here) a page that was not loaded yet is zeros, and counts
+ * as loaded from then on: what the snapshot has there is lost, and nobody is told.
+ * So shared memory must not be touched through another mapping before
+ * gm_lazy_fill() has returned 0.
  *
  * Thread and memory are this process's. A forked child does not have what was not
  * loaded yet, and calls nothing of the handler but gm_lazy_free(), which drops the
