@@ -110,7 +110,7 @@ TEST_F(bad, each_byte_before_the_data_is_checked)
 	EXPECT_TRUE(guest_same(&self->g, &self->into));
 }
 
-/* The data of pages that the file has; holes are not looked at. */
+/* The data of pages that the file has; to load it, holes are not looked at. */
 TEST_F(bad, each_byte_of_the_data_is_checked)
 {
 	uint64_t step = 997 * test_slowness(), wrong = 0;
@@ -132,6 +132,55 @@ TEST_F(bad, each_byte_of_the_data_is_checked)
 	}
 	EXPECT_EQ(0, wrong);
 	EXPECT_TRUE(untouched(self));
+}
+
+static int verify(struct gm_file *f)
+{
+	struct gm_snapshot *s;
+	int ret;
+
+	MUST(gm_snapshot_open(f, &s));
+	ret = gm_snapshot_verify(s, NULL, NULL);
+	gm_snapshot_close(s);
+	return ret;
+}
+
+/* A map of the file has what is there, and not what the table says. */
+TEST_F(bad, pages_that_it_does_not_have_are_zeros)
+{
+	const uint64_t data0 = 65536, data1 = data0 + 5 * 65536;
+	const struct { uint64_t at, told, len; } rows[] = {
+		{ data0 + PAGE, data0 + PAGE, 4 * PAGE },
+		{ data0 + 5 * PAGE - 1, data0 + PAGE, 4 * PAGE },
+		{ data0 + 68 * PAGE, data0 + 64 * PAGE, 5 * PAGE },
+		{ data1 + 3 * PAGE + 5, data1, 64 * PAGE },
+		{ data1 + 191 * PAGE, data1 + 134 * PAGE, 58 * PAGE },
+		/* The last byte of all, in a part of a page. */
+		{ data1 + LEN1 - 1, data1 + 192 * PAGE, LEN1 - 192 * PAGE },
+	};
+
+	guest_put(&self->g, GPA1 + LEN1 - 5, 0, 5);
+	snap_save(&self->g, self->file, 0);
+	ASSERT_OK(verify(self->file));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		change(self, rows[i].at, 0x10);
+		EXPECT_FAIL(verify(self->file), EBADMSG, GM_ERR_CHECKSUM, rows[i].told,
+			    rows[i].len, 0, 0);
+		change(self, rows[i].at, 0x10);
+		/* Zeros that are no hole any more. */
+		ASSERT_OK(verify(self->file));
+	}
+	/* What is behind the region is nobody's. */
+	change(self, data1 + LEN1, 0x10);
+	ASSERT_OK(verify(self->file));
+	/* Loaded, they are zeros whatever is there. */
+	change(self, data1, 0x10);
+	ASSERT_OK(load(self));
+	EXPECT_TRUE(guest_same(&self->g, &self->into));
+	/* And a difference says nothing of them. */
+	snap_save(&self->g, self->file, 1);
+	change(self, data0 + PAGE, 0x10);
+	ASSERT_OK(verify(self->file));
 }
 
 TEST_F(bad, file_that_is_cut_short)

@@ -134,6 +134,12 @@ struct iovec;
 int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off);
 int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off);
 
+/*
+ * The first byte from @off on that is in no hole of the file, as far as the system can
+ * tell; INT64_MAX: there is none. Not on Windows. The descriptor's position changes.
+ */
+int64_t gm_os_next_data(gm_os_file file, int64_t off);
+
 /* --- epoch.c: records that are not a thread's own --- */
 
 /* What epochs need of the process, once. The first use does it, if nobody has. */

@@ -115,3 +115,13 @@ int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t 
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n;
 }
+
+int64_t gm_os_next_data(gm_os_file file, int64_t off)
+{
+	off_t at = lseek((int)file, (off_t)off, SEEK_DATA);
+
+	if (at >= 0)
+		return at;
+	/* Else it is a file that can't tell. */
+	return errno == ENXIO ? INT64_MAX : off;
+}

@@ -14,6 +14,7 @@ struct walk {
 	int (*group)(struct walk *w, const struct snap_region *r, uint64_t g,
 		     uint64_t pages);
 	struct gm_view view;
+	uint64_t next_data;	/* the file has a hole up to here */
 	uint8_t *buf;		/* what was read; behind it, room for as much */
 	gm_snapshot_progress progress;
 	void *ctx;
@@ -56,12 +57,41 @@ static int ignore_group(struct walk *w, const struct snap_region *r, uint64_t g,
 	return 0;
 }
 
+/*
+ * Pages that the table does not have are zeros in the file, too: a map of it has
+ * them all. Places in the file only grow, so that each hole is asked for once.
+ */
+static int check_absent(struct walk *w, const struct snap_region *r, uint64_t g,
+			uint64_t pages)
+{
+	uint64_t n = snap_group_len(r->len, g), at = r->data + g * SNAP_GROUP;
+	uint64_t left = snap_group_mask(n) & ~pages, run, off, len;
+	int fd = gm_file_fd(w->s->file), ret;
+
+	/* Of a difference, nobody uses them. */
+	if (w->s->base)
+		return 0;
+	for (; left; left &= ~run) {
+		run = snap_run(left, n, &off, &len);
+		if (at + off >= w->next_data)
+			w->next_data = (uint64_t)gm_os_next_data(fd, (int64_t)(at + off));
+		if (at + off + len <= w->next_data)
+			continue;
+		ret = gm_snap_pread(fd, w->buf + off, len, at + off);
+		if (ret)
+			return ret;
+		if (!snap_is_zero(w->buf + off, len))
+			return gm_error_set(-EBADMSG, GM_ERR_CHECKSUM, at + off, len);
+	}
+	return 0;
+}
+
 int gm_snapshot_verify(struct gm_snapshot *s, gm_snapshot_progress progress,
 		       void *ctx)
 {
 	struct walk w = {
 		.s = s,
-		.group = ignore_group,
+		.group = check_absent,
 		.progress = progress,
 		.ctx = ctx,
 		.total = s->memory,

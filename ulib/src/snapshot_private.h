@@ -11,6 +11,8 @@
 #ifndef GM_SNAPSHOT_PRIVATE_H
 #define GM_SNAPSHOT_PRIVATE_H
 
+#include <string.h>
+
 #include <guestmem/snapshot.h>
 
 #include "bitmap_private.h"
@@ -102,6 +104,11 @@ static inline uint64_t snap_run(uint64_t pages, uint64_t n, uint64_t *off,
 	*len = (unsigned int)__builtin_popcountll(run) * SNAP_PAGE;
 	*len = gm_min(*len, n - *off);
 	return run;
+}
+
+static inline bool snap_is_zero(const uint8_t *p, uint64_t n)
+{
+	return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
 }
 
 uint32_t gm_crc32c(uint32_t crc, const void *data, uint64_t n);

@@ -162,18 +162,13 @@ static void give_back(struct save *v, size_t i)
 	}
 }
 
-static bool is_zero(const uint8_t *p, uint64_t n)
-{
-	return !n || (!p[0] && !memcmp(p, p + 1, n - 1));
-}
-
 /* Pages of the buffer that are not zero. */
 static uint64_t find_data(const uint8_t *buf, uint64_t n)
 {
 	uint64_t pages = 0, off;
 
 	for (off = 0; off < n; off += SNAP_PAGE)
-		if (!is_zero(buf + off, gm_min(n - off, SNAP_PAGE)))
+		if (!snap_is_zero(buf + off, gm_min(n - off, SNAP_PAGE)))
 			pages |= UINT64_C(1) << (off / SNAP_PAGE);
 	return pages;
 }

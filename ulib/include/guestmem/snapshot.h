@@ -144,6 +144,10 @@ GM_API int gm_snapshot_range(const struct gm_snapshot *s, size_t index,
  * @progress: may be NULL
  * @ctx: for @progress
  *
+ * What a whole snapshot does not have is zeros in the file, too: gm_snapshot_new_map()
+ * maps it as it is. Holes are not read where the system can tell them (Linux); to
+ * ask for them changes the position of the file's descriptor.
+ *
  * Return: 0; -EBADMSG (GM_ERR_CHECKSUM, with the place in the file); -ERANGE
  * (GM_ERR_FILE_RANGE) the file has become shorter; -ECANCELED (GM_ERR_OPTION);
  * -ENOMEM (GM_ERR_MEMORY); the system call's own (GM_ERR_IO).
