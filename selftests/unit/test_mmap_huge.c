@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include <guestmem/hold.h>
 #include <guestmem/mmap.h>
+#include <guestmem/snapshot.h>
 #include "kselftest_harness.h"
 #include "expect.h"
 #include "vma.h"
@@ -23,6 +24,8 @@
 #define OPTION(field) offsetof(struct gm_mmap_opts, field)
 #define POOL "/sys/kernel/mm/hugepages/hugepages-2048kB/"
 #define WANTED 4
+/* Of mmap() and memfd_create(). */
+#define SIZE_2MB (21 << MAP_HUGE_SHIFT)
 
 /* The machine's pool; only one test program at a time changes it. */
 FIXTURE(huge) {
@@ -218,6 +221,57 @@ TEST_F(huge, file_of_huge_pages)
 	EXPECT_FAIL(gm_region_new_mmap(gm_gpa(0), HUGE, &o, &again), EINVAL,
 		    GM_ERR_MISALIGNED, PAGE, HUGE, 0, 0);
 	gm_region_put(r);
+}
+
+static uint8_t *own_mapping(uint32_t flags)
+{
+	int fd = -1, map_flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | SIZE_2MB;
+	void *p;
+
+	if (flags & GM_MMAP_MEMFD) {
+		fd = memfd_create("own", MFD_CLOEXEC | MFD_HUGETLB | SIZE_2MB);
+		map_flags = MAP_SHARED;
+		if (fd < 0 || ftruncate(fd, HUGE))
+			return NULL;
+	}
+	p = mmap(NULL, HUGE, PROT_READ | PROT_WRITE, map_flags, fd, 0);
+	if (fd >= 0)
+		close(fd);
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* Its pages come as a whole, and nobody has said that they are huge. */
+TEST_F(huge, own_mapping_is_not_loaded_lazily)
+{
+	static const struct gm_range range = { 0, HUGE };
+	struct gm_mmap_opts o = { .sz = sizeof(o) };
+	struct gm_snapshot *s;
+	struct gm_lazy *l = NULL;
+	struct gm_file *f;
+	struct gm_map *m;
+	uint64_t id;
+	int ret;
+
+	if (!self->enough)
+		SKIP(return, "cannot have %d huge pages of 2 MiB", WANTED);
+	o.addr = own_mapping(variant->flags);
+	ASSERT_NE(NULL, o.addr);
+	ASSERT_OK(gm_map_new_mmap(&range, &o, 1, &m));
+	EXPECT_EQ(GM_UNKNOWN, gm_region_is_hugetlbfs(gm_map_region(m, 0)));
+	ASSERT_OK(gm_file_new(memfd_create("snapshot", MFD_CLOEXEC), &f));
+	ASSERT_OK(gm_snapshot_save(m, gm_file_fd(f), NULL, &id));
+	ASSERT_OK(gm_snapshot_open(f, &s));
+	ret = gm_lazy_new(s, m, &l);
+	if (ret != -EPERM) {
+		EXPECT_EQ(-EOPNOTSUPP, ret);
+		EXPECT_EQ(GM_ERR_OPTION, gm_error_last()->kind);
+	}
+	gm_lazy_free(l);
+	EXPECT_FALSE(vma_has_flag(o.addr, "um"));
+	gm_snapshot_close(s);
+	gm_file_put(f);
+	gm_map_put(m);
+	munmap(o.addr, HUGE);
 }
 
 TEST_F(huge, too_few_is_an_error_now)

@@ -214,6 +214,9 @@ static int watch_region(struct gm_lazy *l, const struct gm_map *m, size_t i)
 	if (ioctl(l->uffd, UFFDIO_REGISTER, &reg))
 		return gm_error_set(-errno, GM_ERR_IO, r->gpa, r->len);
 	l->host[i] = there->ext.host;
+	/* A caller's own mapping, of which nobody has said so. */
+	if (!(reg.ioctls & (UINT64_C(1) << _UFFDIO_ZEROPAGE)))
+		return gm_option_error(-EOPNOTSUPP, struct gm_region, hugetlbfs);
 	return 0;
 }
 
