@@ -325,6 +325,14 @@ TEST_F(snap, file_that_appends_is_refused_and_keeps_what_it_has)
 	EXPECT_EQ(4, snap_size(self->file));
 }
 
+TEST_F(snap, descriptor_that_is_none)
+{
+	uint64_t id = 99;
+
+	EXPECT_FAIL_KIND(gm_snapshot_save(self->a.m, -1, NULL, &id), EBADF, GM_ERR_IO);
+	EXPECT_EQ(99, id);
+}
+
 TEST_F(snap, options_that_are_refused)
 {
 	struct { struct gm_snapshot_opts o; uint64_t more; } o = { .o.sz = sizeof(o) };

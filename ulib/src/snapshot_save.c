@@ -251,12 +251,14 @@ static int save_header(struct save *v)
 
 static int save_all(struct save *v)
 {
+	int flags = fcntl(v->fd, F_GETFL), ret;
 	uint64_t g;
 	size_t i;
-	int ret;
 
+	if (flags < 0)
+		return gm_error_set(-errno, GM_ERR_IO, 0, v->s.size);
 	/* There, each write goes to the end, wherever it should. */
-	if (fcntl(v->fd, F_GETFL) & O_APPEND)
+	if (flags & O_APPEND)
 		return gm_error_set(-EINVAL, GM_ERR_IO, 0, v->s.size);
 	/* Holes are zeros; a file that ends in one must be as long all the same. */
 	if (ftruncate(v->fd, 0) || ftruncate(v->fd, (off_t)v->s.size))
