@@ -389,6 +389,31 @@ TEST_F(lazy, huge_pages_are_refused)
 	ASSERT_OK(gm_region_discard(gm_map_region(self->m, 0), gm_roff(0), system_page()));
 }
 
+/* A child that is made meanwhile, and what tells it to go. */
+static pid_t child;
+static int child_told;
+
+static void make_child(unsigned long cmd)
+{
+	if (cmd == UFFDIO_REGISTER && !child)
+		child = keep_descriptors(&child_told);
+}
+
+TEST_F(lazy, nothing_is_watched_if_it_fails_though_a_child_lives_on)
+{
+	START();
+	gm_lazy_free(self->l);
+	self->l = NULL;
+	/* The second region is refused when the first is watched. */
+	gm_region_set_hugetlbfs(gm_map_region(self->m, 1), true);
+	kmod_fake.others = make_child;
+	EXPECT_FAIL_KIND(gm_lazy_new(self->s, self->m, &self->l), EOPNOTSUPP, GM_ERR_OPTION);
+	ASSERT_LT(0, child);
+	EXPECT_EQ(0, *(volatile uint8_t *)host(self->m, 0));
+	close(child_told);
+	EXPECT_EQ(0, child_status(child));
+}
+
 TEST_F(lazy, descriptors_that_cannot_be_had)
 {
 	struct rlimit limit;
