@@ -169,6 +169,14 @@ static inline struct gm_region *gm_region_root(struct gm_region *r)
 	return r->base ? r->base : r;
 }
 
+/* --- alias.c --- */
+
+/*
+ * The region that an alias has only another bitmap for, over however many steps; else @r.
+ * Who knows a kind of region by its operations asks for this first.
+ */
+const struct gm_region *gm_region_alias_of(const struct gm_region *r);
+
 /* --- file.c --- */
 
 /* gm_file_new() of a file that may have no descriptor (negative). */
