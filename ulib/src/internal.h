@@ -217,6 +217,19 @@ int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 int gm_mmap_bitmap(struct gm_bitmap *rdonly, const struct gm_mmap_opts *o,
 		   uint64_t len, struct gm_bitmap **out);
 int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o);
+
+/*
+ * os_unix.c: map by way of @map, which takes m->addr for a hint at least, in the middle of
+ * a reservation. That is unmapped first: mmap() with MAP_FIXED may leave a hole there when
+ * it fails, and what another thread maps into it is not ours to unmap. Without gm_error; on
+ * failure the reservation is gone. -EEXIST: another thread was quicker: reserve anew.
+ */
+int gm_unix_map_inside(const struct gm_mapping *m,
+		       int (*map)(const struct gm_mapping *m, void **out));
+
+/* How often that is tried. */
+#define GM_UNIX_TRIES 64
+
 /* Not on Linux: the first option that only Linux has, or 0. With gm_error. */
 int gm_absent_opts(const struct gm_mmap_opts *o);
 int gm_os_map_advise(struct gm_mapping *m, const struct gm_mmap_opts *o);
