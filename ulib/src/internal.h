@@ -211,6 +211,18 @@ int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 		       struct gm_mmap_opts *out);
 
 /*
+ * An array's elements are as far apart as the caller's struct is long, which each of them
+ * says: that is checked, the rest is each element's own affair.
+ */
+int gm_mmap_check_array(const struct gm_mmap_opts *opts, size_t count);
+
+static inline const struct gm_mmap_opts *gm_mmap_opts_at(const struct gm_mmap_opts *opts,
+							 size_t i)
+{
+	return (const void *)((const uint8_t *)opts + i * opts->sz);
+}
+
+/*
  * The bitmap that a region begins with, and a reference for the region; @rdonly, if it
  * is to be read-only. Else *out is NULL on error.
  */

@@ -169,8 +169,8 @@ GM_API int gm_region_new_pinned(struct gm_kmod *k, struct gm_region *base,
  * @count: how many, not 0
  * @out: the map, with one reference; it alone holds the regions
  *
- * Return: 0; an error of gm_region_new_kmod() or of gm_map_new(), with nothing
- * left behind.
+ * Return: 0; -EINVAL (GM_ERR_OPTION) as for gm_map_new_mmap(); an error of
+ * gm_region_new_kmod() or of gm_map_new(), with nothing left behind.
  */
 GM_API int gm_map_new_kmod(struct gm_kmod *k, const struct gm_range *ranges,
 			   const struct gm_mmap_opts *opts, size_t count,

@@ -36,7 +36,8 @@ GM_BEGIN_DECLS
 
 /**
  * struct gm_mmap_opts - how a region's memory is to be
- * @sz: sizeof(struct gm_mmap_opts)
+ * @sz: sizeof(struct gm_mmap_opts); in an array, where the next one starts: the same in
+ *	all
  * @flags: GM_MMAP_*
  * @prot: PROT_READ, or PROT_READ and PROT_WRITE; 0: both, or PROT_READ with
  *	GM_MMAP_READ_ONLY. Without PROT_WRITE the region is read-only.
