@@ -127,11 +127,14 @@ int gm_os_file_identify(gm_os_file file, struct gm_file_id *out);
 /* @fd: that @file came of; negative: none. */
 void gm_os_file_close(gm_os_file file, int fd);
 
-/* Vectored transfer; off < 0: the descriptor's own position. EINTR retried.
- * Returns bytes or a negative errno, without gm_error.
+/*
+ * Vectored transfer; off < 0: the descriptor's own position. EINTR retried.
+ * Returns bytes or a negative errno, without gm_error. *changed: bytes that may have been
+ * written to, from the first on: more than were read, if an error ended it.
  */
 struct iovec;
-int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off);
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off,
+		    uint64_t *changed);
 int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off);
 
 /* --- epoch.c: records that are not a thread's own --- */
