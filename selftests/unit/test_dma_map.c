@@ -5,6 +5,7 @@
  */
 /* gm-test: windows */
 #include <string.h>
+#include <guestmem/alias.h>
 #include "kselftest_harness.h"
 #include "dma_guest.h"
 #include "expect.h"
@@ -357,6 +358,29 @@ TEST_F(dma_map, memory_is_taken_away_from_a_running_device)
 	EXPECT_EQ(0, self->g.released[LOW]);
 	ASSERT_OK(gm_map_remove(self->g.m, gm_gpa(BASE + SIZE), SIZE, &m, NULL));
 	gm_map_put(m);
+}
+
+static int track(void *ctx, struct gm_region *r, struct gm_bitmap **dirty)
+{
+	return gm_bitmap_new(gm_region_len(r), 8, dirty);
+}
+
+/* Tracking begins: the maps stay, and their regions are not what is tracked. */
+TEST_F(dma_map, writes_are_marked_where_the_memory_map_has_them)
+{
+	struct dma_guest *g = &self->g;
+	struct gm_map *tracked;
+	uint64_t a, bits = 0;
+	struct gm_dma *d;
+
+	ASSERT_OK(gm_map_new_alias(g->m, track, NULL, &tracked));
+	ASSERT_OK(gm_dma_new(tracked, g->d->maps, g->d->nmaps, &d));
+	ASSERT_OK(gm_dma_address(d, gm_gpa(BASE + SIZE + 16), 8, GM_PERM_WRITE, &a));
+	EXPECT_EQ(0, dma_guest_take(g, HIGH));
+	gm_bitmap_take(gm_region_bitmap(gm_map_find(tracked, gm_gpa(BASE + SIZE))), &bits, 1);
+	EXPECT_EQ(0x04, bits);
+	gm_dma_put(d);
+	gm_map_put(tracked);
 }
 
 TEST_F(dma_map, sync_of_a_map)

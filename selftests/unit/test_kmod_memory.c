@@ -129,6 +129,34 @@ TEST_F(memory, stop_is_not_a_refusal_of_the_modules)
 	EXPECT_EQ(GM_ERR_NONE, choice.why.kind);
 }
 
+/* Of a program that is newer than the library; options of a region each. */
+TEST_F(memory, options_of_a_map_are_as_far_apart_as_they_say)
+{
+	struct {
+		struct gm_mmap_opts o;
+		uint64_t tail;
+	} opts[2] = {
+		{ .o = { .sz = sizeof(opts[0]) } },
+		{ .o = { .sz = sizeof(opts[0]), .flags = GM_MMAP_DIRTY } },
+	};
+	const struct gm_range ranges[2] = { { gm_gpa(0), LENGTH }, { gm_gpa(LENGTH), LENGTH } };
+	struct gm_choice choice;
+	struct gm_map *m;
+
+	ASSERT_OK(gm_map_new_kmod(self->k, ranges, &opts[0].o, 2, &m));
+	EXPECT_EQ(NULL, gm_region_bitmap(gm_map_region(m, 0)));
+	EXPECT_NE(NULL, gm_region_bitmap(gm_map_region(m, 1)));
+	gm_map_put(m);
+	ASSERT_OK(gm_map_new_auto(self->k, ranges, &opts[0].o, 2, &m, &choice));
+	EXPECT_EQ(GM_BACKEND_KMOD, choice.backend);
+	gm_map_put(m);
+	opts[1].o.sz = sizeof(opts[1].o);
+	EXPECT_FAIL_KIND(gm_map_new_kmod(self->k, ranges, &opts[0].o, 2, &m), EINVAL,
+			 GM_ERR_OPTION);
+	EXPECT_FAIL_KIND(gm_map_new_auto(self->k, ranges, &opts[0].o, 2, &m, &choice), EINVAL,
+			 GM_ERR_OPTION);
+}
+
 TEST_F(memory, mapped_where_the_module_refuses)
 {
 	const int errors[] = { ENOMEM, EPERM, EIO };

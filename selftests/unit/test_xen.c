@@ -185,6 +185,32 @@ TEST_F(xen, read_only)
 	gm_region_put(r);
 }
 
+TEST_F(xen, alias_has_the_domains_memory)
+{
+	PAGES_OF_4_KIB();
+	struct gm_xen_stats stats;
+	struct gm_region *r, *alias;
+	struct gm_guard g;
+	uint64_t x;
+
+	ASSERT_OK(make_xen(&self->o, ON_DEMAND, 4, &r));
+	ASSERT_OK(gm_region_new_alias(r, NULL, &alias));
+	EXPECT_EQ(ON_DEMAND, gm_region_xen_flags(alias));
+	EXPECT_EQ(XEN_FAKE_DOMAIN, gm_region_xen_data(alias));
+	EXPECT_EQ(0, gm_slice_read_u64(gm_region_as_slice(alias), 0, &x));
+	EXPECT_EQ(0, gm_slice_read_u64(gm_region_as_slice(alias), 0, &x));
+	ASSERT_OK(gm_region_xen_stats(alias, &stats));
+	EXPECT_EQ(1, stats.mapped);
+	EXPECT_EQ(1, stats.hits);
+	ASSERT_OK(gm_slice_begin(gm_region_as_slice(r), GM_PERM_READ, &g));
+	EXPECT_EQ(8, gm_region_xen_trim(alias));
+	gm_guard_end(&g);
+	EXPECT_EQ(0, gm_region_xen_trim(alias));
+	EXPECT_EQ(0, xen_fake.granted);
+	gm_region_put(r);
+	gm_region_put(alias);
+}
+
 /* A child has neither the mappings nor a right to take requests back. */
 TEST_F(xen, child_takes_nothing_back)
 {

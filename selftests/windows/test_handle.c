@@ -97,6 +97,25 @@ TEST_F(handle, end_of_a_file_is_the_end)
 			 ENODATA, GM_ERR_UNEXPECTED_END);
 }
 
+/* It may have written to a part of it. */
+TEST_F(handle, read_that_fails_in_its_second_region)
+{
+	struct gm_region *second = gm_map_region(self->m, 1);
+	struct gm_handle_source source;
+	DWORD old;
+
+	SetFilePointer(self->file, 2 * LEN, NULL, FILE_BEGIN);
+	ASSERT_TRUE(SetEndOfFile(self->file));
+	ASSERT_TRUE(VirtualProtect(second->ext.host, LEN, PAGE_NOACCESS, &old));
+	gm_handle_source_init_at(&source, self->file, 0);
+	EXPECT_EQ(LEN, gm_view_read_from(&self->v, gm_gpa(0), &source.source, 2 * LEN));
+	EXPECT_EQ(LEN, source.off);
+	EXPECT_TRUE(gm_bitmap_test(gm_region_bitmap(second), 0));
+	/* Now it is the first. */
+	EXPECT_FAIL_KIND(gm_view_read_from(&self->v, gm_gpa(LEN), &source.source, LEN), EFAULT,
+			 GM_ERR_IO);
+}
+
 TEST_F(handle, pipe)
 {
 	struct gm_handle_sink sink;

@@ -46,6 +46,13 @@ static const struct gm_region_ops alias_ops = {
 	.release = alias_release,
 };
 
+const struct gm_region *gm_region_alias_of(const struct gm_region *r)
+{
+	while (r->ops == &alias_ops)
+		r = ((const struct alias *)r)->of;
+	return r;
+}
+
 int gm_region_new_alias(struct gm_region *base, struct gm_bitmap *dirty,
 			struct gm_region **out)
 {

@@ -89,10 +89,13 @@ static void fill_extents(const struct gm_dma *d, struct gm_dma_extent *ext,
 	for (i = 0; i < d->nmaps; i++) {
 		const struct gm_dma_map *m = d->maps[i];
 		const struct gm_dma_seg *segs = gm_dma_map_segs(m, &n);
+		const struct gm_region *r = gm_dma_map_region(m);
 		uint64_t gpa = map_base(m);
 
-		dirty[i].bm = gm_dma_map_region(m)->ext.dirty;
-		dirty[i].base = gm_dma_map_region(m)->ext.base;
+		/* What the device writes is marked as what the CPU writes. */
+		r = gm_map_find(d->map, gm_region_start(r));
+		dirty[i].bm = r->ext.dirty;
+		dirty[i].base = r->ext.base;
 		for (j = 0; j < n; j++, ext++) {
 			ext->base = gpa;
 			ext->len = segs[j].len;

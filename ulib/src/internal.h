@@ -127,11 +127,14 @@ int gm_os_file_identify(gm_os_file file, struct gm_file_id *out);
 /* @fd: that @file came of; negative: none. */
 void gm_os_file_close(gm_os_file file, int fd);
 
-/* Vectored transfer; off < 0: the descriptor's own position. EINTR retried.
- * Returns bytes or a negative errno, without gm_error.
+/*
+ * Vectored transfer; off < 0: the descriptor's own position. EINTR retried.
+ * Returns bytes or a negative errno, without gm_error. *changed: bytes that may have been
+ * written to, from the first on: more than were read, if an error ended it.
  */
 struct iovec;
-int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off);
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off,
+		    uint64_t *changed);
 int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off);
 
 /*
@@ -175,6 +178,14 @@ static inline struct gm_region *gm_region_root(struct gm_region *r)
 	return r->base ? r->base : r;
 }
 
+/* --- alias.c --- */
+
+/*
+ * The region that an alias has only another bitmap for, over however many steps; else @r.
+ * Who knows a kind of region by its operations asks for this first.
+ */
+const struct gm_region *gm_region_alias_of(const struct gm_region *r);
+
 /* --- file.c --- */
 
 /* gm_file_new() of a file that may have no descriptor (negative). */
@@ -209,12 +220,37 @@ int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 		       struct gm_mmap_opts *out);
 
 /*
+ * An array's elements are as far apart as the caller's struct is long, which each of them
+ * says: that is checked, the rest is each element's own affair.
+ */
+int gm_mmap_check_array(const struct gm_mmap_opts *opts, size_t count);
+
+static inline const struct gm_mmap_opts *gm_mmap_opts_at(const struct gm_mmap_opts *opts,
+							 size_t i)
+{
+	return (const void *)((const uint8_t *)opts + i * opts->sz);
+}
+
+/*
  * The bitmap that a region begins with, and a reference for the region; @rdonly, if it
  * is to be read-only. Else *out is NULL on error.
  */
 int gm_mmap_bitmap(struct gm_bitmap *rdonly, const struct gm_mmap_opts *o,
 		   uint64_t len, struct gm_bitmap **out);
 int gm_os_map(struct gm_mapping *m, const struct gm_mmap_opts *o);
+
+/*
+ * os_unix.c: map by way of @map, which takes m->addr for a hint at least, in the middle of
+ * a reservation. That is unmapped first: mmap() with MAP_FIXED may leave a hole there when
+ * it fails, and what another thread maps into it is not ours to unmap. Without gm_error; on
+ * failure the reservation is gone. -EEXIST: another thread was quicker: reserve anew.
+ */
+int gm_unix_map_inside(const struct gm_mapping *m,
+		       int (*map)(const struct gm_mapping *m, void **out));
+
+/* How often that is tried. */
+#define GM_UNIX_TRIES 64
+
 /* Not on Linux: the first option that only Linux has, or 0. With gm_error. */
 int gm_absent_opts(const struct gm_mmap_opts *o);
 int gm_os_map_advise(struct gm_mapping *m, const struct gm_mmap_opts *o);

@@ -35,7 +35,7 @@ static void end_all(struct gm_guard *guards, int count)
 		gm_guard_end(&guards[count]);
 }
 
-/* @n bytes were written, from the first slice on. */
+/* @n bytes may have been written, from the first slice on. */
 static void mark_all(const struct gm_slice *slices, int count, uint64_t n)
 {
 	int i;
@@ -53,15 +53,16 @@ int64_t gm_file_read_slices(gm_os_file file, int64_t *off, const struct gm_slice
 {
 	struct gm_guard guards[GM_IO_BATCH];
 	struct iovec iov[GM_IO_BATCH];
+	uint64_t changed;
 	int64_t ret;
 
 	count = gm_min(count, GM_IO_BATCH);
 	ret = begin_all(slices, count, GM_PERM_WRITE, guards, iov);
 	if (ret)
 		return ret;
-	ret = gm_os_readv(file, iov, count, *off);
+	ret = gm_os_readv(file, iov, count, *off, &changed);
 	/* A failed read may have come any distance. */
-	mark_all(slices, count, ret < 0 ? UINT64_MAX : (uint64_t)ret);
+	mark_all(slices, count, changed);
 	end_all(guards, count);
 	if (ret < 0)
 		return gm_error_set((int)ret, GM_ERR_IO,

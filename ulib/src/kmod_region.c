@@ -54,6 +54,8 @@ static int not_pinned(const struct gm_region *r)
 
 int gm_kmod_region_fd(const struct gm_region *r, int *fd, uint64_t *off)
 {
+	/* An alias has the file that is behind the memory: not the pin's. */
+	r = gm_region_alias_of(r);
 	if (r->ops == &pin_ops) {
 		*fd = gm_file_fd(((const struct pin_region *)r)->pin);
 		*off = 0;

@@ -94,14 +94,17 @@ int gm_map_new_made(gm_region_maker *make, void *ctx,
 {
 	struct gm_region **regions;
 	size_t i, made = 0;
-	int ret = 0;
+	int ret;
 
+	ret = gm_mmap_check_array(opts, count);
+	if (ret)
+		return ret;
 	regions = calloc(count + 1, sizeof(regions[0]));
 	if (!regions)
 		return gm_error_memory(count * sizeof(regions[0]));
 	for (i = 0; i < count && !ret; i++) {
 		ret = make(ctx, ranges[i].gpa, ranges[i].len,
-			   opts ? &opts[i] : NULL, &regions[i]);
+			   opts ? gm_mmap_opts_at(opts, i) : NULL, &regions[i]);
 		if (!ret)
 			made++;
 	}

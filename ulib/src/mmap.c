@@ -167,6 +167,20 @@ int gm_mmap_check_opts(const struct gm_mmap_opts *in,
 	return 0;
 }
 
+int gm_mmap_check_array(const struct gm_mmap_opts *opts, size_t count)
+{
+	size_t i;
+
+	if (!opts || !count)
+		return 0;
+	if (opts->sz < offsetof(OPTS, prot) || opts->sz % __alignof__(*opts))
+		return gm_option_error(-EINVAL, OPTS, sz);
+	for (i = 1; i < count; i++)
+		if (gm_mmap_opts_at(opts, i)->sz != opts->sz)
+			return gm_option_error(-EINVAL, OPTS, sz);
+	return 0;
+}
+
 int gm_mmap_bitmap(struct gm_bitmap *rdonly, const struct gm_mmap_opts *o,
 		   uint64_t len, struct gm_bitmap **out)
 {

@@ -94,7 +94,8 @@ int gm_os_barrier_all_threads(void)
 	return err;
 }
 
-int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off,
+		    uint64_t *changed)
 {
 	int fd = (int)file;
 	ssize_t n;
@@ -102,6 +103,7 @@ int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t o
 	do {
 		n = off < 0 ? readv(fd, iov, cnt) : preadv(fd, iov, cnt, off);
 	} while (n < 0 && errno == EINTR);
+	*changed = n < 0 ? UINT64_MAX : (uint64_t)n;
 	return n < 0 ? -errno : n;
 }
 

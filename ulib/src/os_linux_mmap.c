@@ -160,36 +160,55 @@ static int reserve(struct gm_mapping *m, uint64_t guard, uint64_t align)
 	return 0;
 }
 
-static int map_at(struct gm_mapping *m, const struct gm_mmap_opts *o)
+/* At m->addr, or anywhere if that is NULL. */
+static int map_once(const struct gm_mapping *m, void **out)
 {
+	/* Before Linux 4.17, it says nothing, and the address is a hint. */
+	int flags = m->flags | (m->addr ? MAP_FIXED_NOREPLACE : 0);
 	int fd = m->file ? gm_file_fd(m->file) : -1;
-	uint64_t align = m->page_size;
-	int flags, ret;
-	void *p;
+	void *p = mmap(m->addr, m->len, m->prot, flags, fd, (off_t)m->file_off);
 
-	m->flags = map_flags(o, m->file);
-	if (o->flags & GM_MMAP_THP)
-		align = THP_SIZE;
-	if (o->guard_size || (o->flags & GM_MMAP_THP)) {
+	/* Valgrind 3.19 makes this of any error; with a hint, it is the kernel's. */
+	if (p == MAP_FAILED && errno == EEXIST)
+		p = mmap(m->addr, m->len, m->prot, m->flags, fd, (off_t)m->file_off);
+	if (p == MAP_FAILED)
+		return -errno;
+	*out = p;
+	return 0;
+}
+
+static int map_error(const struct gm_mapping *m, int ret)
+{
+	return m->hugetlbfs == GM_YES ? huge_error(-ret, GM_ERR_MMAP, m->len) :
+					gm_error_set(ret, GM_ERR_MMAP, 0, m->len);
+}
+
+static int map_reserved(struct gm_mapping *m, const struct gm_mmap_opts *o)
+{
+	uint64_t align = o->flags & GM_MMAP_THP ? THP_SIZE : m->page_size;
+	int ret, tries = GM_UNIX_TRIES;
+
+	do {
 		ret = reserve(m, o->guard_size, align);
 		if (ret)
 			return ret;
-	}
-	flags = m->flags | (m->reserve ? MAP_FIXED : 0);
-	p = mmap(m->addr, m->len, m->prot, flags, fd, (off_t)m->file_off);
-	if (p == MAP_FAILED) {
-		ret = errno;
-		if (m->reserve)
-			munmap(m->reserve, m->reserve_len);
-		return m->hugetlbfs == GM_YES ?
-			       huge_error(ret, GM_ERR_MMAP, m->len) :
-			       gm_error_set(-ret, GM_ERR_MMAP, 0, m->len);
-	}
-	m->addr = p;
-	if (!m->reserve) {
-		m->reserve = p;
-		m->reserve_len = m->len;
-	}
+		ret = gm_unix_map_inside(m, map_once);
+	} while (ret == -EEXIST && --tries);
+	return ret ? map_error(m, ret) : 0;
+}
+
+static int map_at(struct gm_mapping *m, const struct gm_mmap_opts *o)
+{
+	int ret;
+
+	m->flags = map_flags(o, m->file);
+	if (o->guard_size || (o->flags & GM_MMAP_THP))
+		return map_reserved(m, o);
+	ret = map_once(m, &m->addr);
+	if (ret)
+		return map_error(m, ret);
+	m->reserve = m->addr;
+	m->reserve_len = m->len;
 	return 0;
 }
 

@@ -24,12 +24,13 @@ void *gm_os_alloc(uint64_t bytes)
 int gm_os_random(void *p, size_t n)
 {
 	int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	uint64_t changed;
 	int64_t got;
 
 	/* Not promised by POSIX; a system without it has no other way, either. */
 	if (fd < 0)
 		return -errno;
-	got = gm_os_readv(fd, &(struct iovec){ p, n }, 1, -1);
+	got = gm_os_readv(fd, &(struct iovec){ p, n }, 1, -1, &changed);
 	close(fd);
 	if (got < 0)
 		return (int)got;
@@ -60,9 +61,11 @@ int gm_os_barrier_all_threads(void)
 
 /*
  * preadv() and pwritev() are not in POSIX: piece by piece, until one is short. What
- * was done before an error counts, as with one call.
+ * was done before an error counts, as with one call; how much of its piece was changed,
+ * nobody knows.
  */
-static int64_t each(int fd, const struct iovec *iov, int cnt, int64_t off, bool write)
+static int64_t each(int fd, const struct iovec *iov, int cnt, int64_t off, bool write,
+		    uint64_t *changed)
 {
 	int64_t done = 0;
 	ssize_t n = 0;
@@ -82,6 +85,7 @@ static int64_t each(int fd, const struct iovec *iov, int cnt, int64_t off, bool 
 		if ((size_t)n < len)
 			break;
 	}
+	*changed = n < 0 ? UINT64_MAX : (uint64_t)done;
 	return n < 0 && !done ? -errno : done;
 }
 
@@ -93,26 +97,29 @@ static int at_most(int cnt)
 	return most > 0 && most < cnt ? (int)most : cnt;
 }
 
-int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off,
+		    uint64_t *changed)
 {
 	int fd = (int)file;
 	ssize_t n;
 
 	if (off >= 0)
-		return each(fd, iov, cnt, off, false);
+		return each(fd, iov, cnt, off, false, changed);
 	do {
 		n = readv(fd, iov, at_most(cnt));
 	} while (n < 0 && errno == EINTR);
+	*changed = n < 0 ? UINT64_MAX : (uint64_t)n;
 	return n < 0 ? -errno : n;
 }
 
 int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
 {
 	int fd = (int)file;
+	uint64_t changed;
 	ssize_t n;
 
 	if (off >= 0)
-		return each(fd, iov, cnt, off, true);
+		return each(fd, iov, cnt, off, true, &changed);
 	do {
 		n = writev(fd, iov, at_most(cnt));
 	} while (n < 0 && errno == EINTR);

@@ -8,8 +8,8 @@
 #include "internal.h"
 
 /*
- * Map @len bytes of zeros, which nobody else has: at @addr, in the place of what is there,
- * or anywhere if that is NULL. Return: 0 or a negative errno, without gm_error.
+ * Map @len bytes of zeros, which nobody else has: at @addr if that is free, as a rule, or
+ * anywhere. Return: 0 or a negative errno, without gm_error.
  */
 int gm_posix_map_zeros(void *addr, uint64_t len, int prot, int kind, void **out);
 

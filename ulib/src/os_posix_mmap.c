@@ -47,7 +47,7 @@ int gm_posix_map_zeros(void *addr, uint64_t len, int prot, int kind, void **out)
 
 	if (fd < 0)
 		return fd;
-	p = mmap(addr, len, prot, kind | (addr ? MAP_FIXED : 0), fd, 0);
+	p = mmap(addr, len, prot, kind, fd, 0);
 	if (p == MAP_FAILED)
 		err = -errno;
 	else
@@ -98,34 +98,46 @@ static int reserve(struct gm_mapping *m, uint64_t guard)
 	return 0;
 }
 
+/* At m->addr if that is free, or anywhere. */
+static int map_once(const struct gm_mapping *m, void **out)
+{
+	void *p;
+
+	if (!m->file)
+		return gm_posix_map_zeros(m->addr, m->len, m->prot, m->flags, out);
+	p = mmap(m->addr, m->len, m->prot, m->flags, gm_file_fd(m->file), (off_t)m->file_off);
+	if (p == MAP_FAILED)
+		return -errno;
+	*out = p;
+	return 0;
+}
+
+static int map_reserved(struct gm_mapping *m, uint64_t guard)
+{
+	int ret, tries = GM_UNIX_TRIES;
+
+	do {
+		ret = reserve(m, guard);
+		if (ret)
+			return ret;
+		ret = gm_unix_map_inside(m, map_once);
+	} while (ret == -EEXIST && --tries);
+	return ret ? gm_error_set(ret, GM_ERR_MMAP, 0, m->len) : 0;
+}
+
 static int map_at(struct gm_mapping *m, const struct gm_mmap_opts *o)
 {
-	int ret = 0;
-	void *p;
+	int ret;
 
 	if (!m->flags)
 		m->flags = m->file && !(o->flags & GM_MMAP_PRIVATE) ? MAP_SHARED : MAP_PRIVATE;
 	if (o->guard_size)
-		ret = reserve(m, o->guard_size);
+		return map_reserved(m, o->guard_size);
+	ret = map_once(m, &m->addr);
 	if (ret)
-		return ret;
-	if (m->file) {
-		p = mmap(m->addr, m->len, m->prot, m->flags | (m->reserve ? MAP_FIXED : 0),
-			 gm_file_fd(m->file), (off_t)m->file_off);
-		ret = p == MAP_FAILED ? -errno : 0;
-	} else {
-		ret = gm_posix_map_zeros(m->addr, m->len, m->prot, m->flags, &p);
-	}
-	if (ret) {
-		if (m->reserve)
-			munmap(m->reserve, m->reserve_len);
 		return gm_error_set(ret, GM_ERR_MMAP, 0, m->len);
-	}
-	m->addr = p;
-	if (!m->reserve) {
-		m->reserve = p;
-		m->reserve_len = m->len;
-	}
+	m->reserve = m->addr;
+	m->reserve_len = m->len;
 	return 0;
 }
 

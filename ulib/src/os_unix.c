@@ -54,6 +54,39 @@ void gm_os_file_close(gm_os_file file, int fd)
 	close((int)file);
 }
 
+/* What is left of a reservation without its middle. */
+static void unmap_guards(const struct gm_mapping *m)
+{
+	uint64_t before = (uint64_t)((uint8_t *)m->addr - (uint8_t *)m->reserve);
+	uint64_t after = m->reserve_len - before - m->len;
+
+	if (before)
+		munmap(m->reserve, before);
+	if (after)
+		munmap((uint8_t *)m->addr + m->len, after);
+}
+
+int gm_unix_map_inside(const struct gm_mapping *m,
+		       int (*map)(const struct gm_mapping *m, void **out))
+{
+	void *p;
+	int ret;
+
+	if (munmap(m->addr, m->len)) {
+		ret = -errno;
+		munmap(m->reserve, m->reserve_len);
+		return ret;
+	}
+	ret = map(m, &p);
+	if (!ret && p != m->addr) {
+		munmap(p, m->len);
+		ret = -EEXIST;
+	}
+	if (ret)
+		unmap_guards(m);
+	return ret;
+}
+
 int gm_os_lock(void *addr, uint64_t len)
 {
 	return mlock(addr, len) ? -errno : 0;

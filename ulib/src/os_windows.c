@@ -206,12 +206,15 @@ static bool has_more(HANDLE file)
 	       (PeekNamedPipe(file, NULL, 0, NULL, &there, NULL) && there);
 }
 
-/* Piece by piece, until one is short. What was done before an error counts. */
+/*
+ * Piece by piece, until one is short. What was done before an error counts; how much of
+ * its piece was changed, nobody knows.
+ */
 static int64_t each(gm_os_file os_file, const struct iovec *iov, int cnt, int64_t off,
-		    bool write)
+		    bool write, uint64_t *changed)
 {
 	HANDLE file = (HANDLE)os_file;
-	int64_t done = 0, n;
+	int64_t done = 0, n = 0;
 	int i;
 
 	for (i = 0; i < cnt; i++) {
@@ -221,20 +224,24 @@ static int64_t each(gm_os_file os_file, const struct iovec *iov, int cnt, int64_
 			break;
 		n = transfer(file, &iov[i], off < 0 ? off : off + done, write);
 		if (n < 0)
-			return done ? done : n;
+			break;
 		done += n;
 		if ((uint64_t)n < iov[i].iov_len)
 			break;
 	}
-	return done;
+	*changed = n < 0 ? UINT64_MAX : (uint64_t)done;
+	return n < 0 && !done ? n : done;
 }
 
-int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
+int64_t gm_os_readv(gm_os_file file, const struct iovec *iov, int cnt, int64_t off,
+		    uint64_t *changed)
 {
-	return each(file, iov, cnt, off, false);
+	return each(file, iov, cnt, off, false, changed);
 }
 
 int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t off)
 {
-	return each(file, iov, cnt, off, true);
+	uint64_t changed;
+
+	return each(file, iov, cnt, off, true, &changed);
 }

@@ -13,12 +13,13 @@
 int gm_snap_pread(int fd, void *buf, uint64_t n, uint64_t off)
 {
 	uint8_t *p = buf;
+	uint64_t changed;
 	int64_t got;
 
 	for (; n; n -= (uint64_t)got, off += (uint64_t)got, p += got) {
 		struct iovec iov = { p, n };
 
-		got = gm_os_readv(fd, &iov, 1, (int64_t)off);
+		got = gm_os_readv(fd, &iov, 1, (int64_t)off, &changed);
 		if (got < 0)
 			return gm_error_set((int)got, GM_ERR_IO, off, n);
 		if (!got)

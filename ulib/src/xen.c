@@ -226,21 +226,27 @@ int gm_region_new_xen(gm_gpa_t gpa, gm_size_t len, const struct gm_xen_opts *xen
 	return 0;
 }
 
+/* The one that was made here: an alias has its memory, too. */
+static const struct gm_region *root_of(const struct gm_region *r)
+{
+	return r->base ? r->base : r;
+}
+
 uint32_t gm_region_xen_flags(const struct gm_region *r)
 {
-	return r->xen_flags;
+	return root_of(r)->xen_flags;
 }
 
 uint32_t gm_region_xen_data(const struct gm_region *r)
 {
-	return r->xen_data;
+	return root_of(r)->xen_data;
 }
 
 int gm_region_xen_stats(struct gm_region *r, struct gm_xen_stats *out)
 {
-	struct gm_xen_region *x = gm_xen_region(r);
+	struct gm_xen_region *x = gm_xen_region(gm_region_root(r));
 
-	if (!(r->xen_flags & GM_XEN_GRANT))
+	if (!(x->region.xen_flags & GM_XEN_GRANT))
 		return gm_option_error(-EOPNOTSUPP, struct gm_region, xen_flags);
 	memset(out, 0, sizeof(*out));
 	out->mapped = __atomic_load_n(&x->mapped, __ATOMIC_RELAXED);
@@ -251,9 +257,9 @@ int gm_region_xen_stats(struct gm_region *r, struct gm_xen_stats *out)
 
 uint64_t gm_region_xen_trim(struct gm_region *r)
 {
-	struct gm_xen_region *x = gm_xen_region(r);
+	struct gm_xen_region *x = gm_xen_region(gm_region_root(r));
 
-	if (!is_on_demand(r->xen_flags))
+	if (!is_on_demand(x->region.xen_flags))
 		return 0;
 	if (x->cache && x->process == gm_os_process())
 		gm_xen_cache_trim(x);

@@ -25,7 +25,8 @@ GM_BEGIN_DECLS
  * bitmap is another one: what is written by way of the alias is marked in
  * @dirty, and what is written by way of @base is not. Read-only memory stays that
  * and is never marked. Holds, faults and discards (hold.h, fault.h) are @base's:
- * they are the memory's.
+ * they are the memory's; so is what else is known of it, such as a pin (kmod.h) or a
+ * domain (xen.h).
  *
  * Return: 0; -EINVAL (GM_ERR_OPTION) @dirty is too short; -ENOMEM
  * (GM_ERR_MEMORY).

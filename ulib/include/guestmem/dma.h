@@ -195,7 +195,7 @@ GM_STATIC_ASSERT(sizeof(struct gm_dma_extent) == 32, "ABI");
 
 /**
  * struct gm_dma_dirty - where a map's writes are marked
- * @bm: bitmap of its region, or NULL
+ * @bm: bitmap of the region that the memory map has there, or NULL
  * @base: guest address of the region's first byte
  */
 struct gm_dma_dirty {
@@ -248,6 +248,10 @@ GM_STATIC_ASSERT(sizeof(struct gm_dma) == 112, "ABI");
  * @maps: what is mapped, in any order; a reference is taken to each
  * @count: how many; may be 0
  * @out: the object, with one reference
+ *
+ * @m may have another region of the same memory than a map has (alias.h,
+ * gm_region_new_pinned()): what the device writes is marked in the bitmap of the one
+ * in @m. So tracking can begin, and end, without new maps.
  *
  * Return: 0; -ENOENT (GM_ERR_NO_REGION) a map's region is not in @m; -EEXIST
  * (GM_ERR_OVERLAP) two have the same memory; -ENOMEM (GM_ERR_MEMORY).

@@ -54,7 +54,7 @@ GM_STATIC_ASSERT(sizeof(struct gm_sink) == 8, "ABI");
  * @off: position in the file, which advances; negative: the descriptor's own
  *
  * A read that fails marks all slices that it was given, since nobody knows how
- * far the kernel came.
+ * far the kernel came; so does one that is short since the rest of it has failed.
  */
 struct gm_fd_source {
 	struct gm_source source;

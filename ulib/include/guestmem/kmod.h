@@ -169,8 +169,8 @@ GM_API int gm_region_new_pinned(struct gm_kmod *k, struct gm_region *base,
  * @count: how many, not 0
  * @out: the map, with one reference; it alone holds the regions
  *
- * Return: 0; an error of gm_region_new_kmod() or of gm_map_new(), with nothing
- * left behind.
+ * Return: 0; -EINVAL (GM_ERR_OPTION) as for gm_map_new_mmap(); an error of
+ * gm_region_new_kmod() or of gm_map_new(), with nothing left behind.
  */
 GM_API int gm_map_new_kmod(struct gm_kmod *k, const struct gm_range *ranges,
 			   const struct gm_mmap_opts *opts, size_t count,
@@ -389,7 +389,7 @@ GM_API int gm_kmod_device_check(const struct gm_kmod_device *d);
  * gm_kmod_map_new() - map a range of a region for a device's DMA
  * @d: the device; the map takes a reference
  * @r: a region of the module's memory (gm_region_new_kmod(),
- *	gm_region_new_pinned(), or mapped from such a region's file)
+ *	gm_region_new_pinned(), mapped from such a region's file, or an alias of one)
  * @off: first byte, a multiple of the page size
  * @len: bytes, a multiple of it as well, or all to the end of the region
  * @perm: what the device may do

@@ -84,8 +84,9 @@ GM_API int gm_map_new(struct gm_region *const *regions, size_t count,
  * @count: how many, not 0
  * @out: the map, with one reference; it alone holds the regions
  *
- * Return: 0; an error of gm_region_new_mmap() or of gm_map_new(), with nothing
- * left behind.
+ * Return: 0; -EINVAL (GM_ERR_OPTION) the sz of @opts is not the same in all, or no
+ * multiple of the struct's alignment; an error of gm_region_new_mmap() or of
+ * gm_map_new(), with nothing left behind.
  */
 GM_API int gm_map_new_mmap(const struct gm_range *ranges,
 			   const struct gm_mmap_opts *opts, size_t count,

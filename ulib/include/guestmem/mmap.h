@@ -36,7 +36,8 @@ GM_BEGIN_DECLS
 
 /**
  * struct gm_mmap_opts - how a region's memory is to be
- * @sz: sizeof(struct gm_mmap_opts)
+ * @sz: sizeof(struct gm_mmap_opts); in an array, where the next one starts: the same in
+ *	all
  * @flags: GM_MMAP_*
  * @prot: PROT_READ, or PROT_READ and PROT_WRITE; 0: both, or PROT_READ with
  *	GM_MMAP_READ_ONLY. Without PROT_WRITE the region is read-only.
@@ -112,6 +113,8 @@ GM_STATIC_ASSERT(sizeof(struct gm_mmap_opts) == 112, "ABI");
  * -ENOMEM (GM_ERR_HUGE) too few free huge pages, (GM_ERR_MEMORY);
  * -EOPNOTSUPP (GM_ERR_OPTION) not to be had from this kernel or build;
  * -ECANCELED (GM_ERR_OPTION) the progress function said stop;
+ * -EEXIST (GM_ERR_MMAP) other threads have mapped something between the guard pages,
+ * each time that it was tried;
  * the system call's own (GM_ERR_MMAP; GM_ERR_IO for others than mmap).
  */
 GM_API int gm_region_new_mmap(gm_gpa_t gpa, gm_size_t len,
