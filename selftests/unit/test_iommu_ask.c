@@ -18,6 +18,7 @@ struct ask {
 	struct gm_iommu *iommu;
 	struct gm_view v;
 	bool by_other;		/* another thread tells */
+	uint64_t taken;		/* page that is taken back */
 	uint64_t calls;
 	int ret;		/* of a call that is not allowed */
 	uint64_t begun;		/* of two at once */
@@ -153,6 +154,75 @@ TEST(answer_that_was_invalidated_is_not_used)
 	ASSERT_OK(gm_view_read_u32(&a.v, gm_gpa(IOVA), &x));
 	EXPECT_EQ(2, a.calls);
 	teardown(&a);
+}
+
+/*
+ * Of two pages in one answer, one is taken back before who asked looks; then it is
+ * elsewhere.
+ */
+static void *tell_and_take_back_part(void *arg)
+{
+	uint64_t target = GPA + 2 * PAGE;
+	struct ask *a = arg;
+	int ret;
+
+	if (a->calls > 1)
+		return gm_iommu_map(a->iommu, gm_iova(IOVA + a->taken * PAGE),
+				    PAGE, gm_gpa(GPA + 5 * PAGE),
+				    GM_PERM_RW) ? a : NULL;
+	ret = gm_iommu_map(a->iommu, gm_iova(IOVA), 2 * PAGE, gm_gpa(target),
+			   GM_PERM_RW);
+	if (!ret)
+		ret = gm_iommu_invalidate(a->iommu,
+					  gm_iova(IOVA + a->taken * PAGE),
+					  PAGE);
+	return ret ? a : NULL;
+}
+
+static int translate_back_part(void *ctx, struct gm_iommu *iommu,
+			       gm_iova_t iova, gm_size_t len,
+			       enum gm_perm perm)
+{
+	struct ask *a = ctx;
+	void *failed = NULL;
+	pthread_t t;
+
+	(void)iommu, (void)iova, (void)len, (void)perm;
+	a->calls++;
+	if (pthread_create(&t, NULL, tell_and_take_back_part, a))
+		return -EIO;
+	pthread_join(t, &failed);
+	return failed ? -EIO : 0;
+}
+
+/* 8 bytes at @iova are @want, after so many questions. */
+static void part_invalidated(struct __test_metadata *_metadata, uint64_t taken,
+			     uint64_t iova, uint64_t calls, uint64_t want)
+{
+	static const struct gm_iommu_ops ops = {
+		.translate = translate_back_part,
+	};
+	struct ask a;
+	uint64_t x;
+
+	ASSERT_OK(setup(&a, &ops));
+	a.taken = taken;
+	memset(iommu_guest_host(&a.g, GPA + 2 * PAGE), 0x22, 2 * PAGE);
+	memset(iommu_guest_host(&a.g, GPA + 5 * PAGE), 0x55, PAGE);
+	ASSERT_OK(gm_view_read_le64(&a.v, gm_gpa(iova), &x));
+	EXPECT_EQ(calls, a.calls);
+	EXPECT_EQ(want, x);
+	teardown(&a);
+}
+
+TEST(part_of_an_answer_that_was_invalidated_is_not_used)
+{
+	/* Behind the first byte: what is before it is used, the rest is asked for. */
+	part_invalidated(_metadata, 1, IOVA + PAGE - 4, 2,
+			 UINT64_C(0x5555555522222222));
+	/* Before the first byte. */
+	part_invalidated(_metadata, 0, IOVA + PAGE, 1,
+			 UINT64_C(0x2222222222222222));
 }
 
 /* --- not in translate() --- */
