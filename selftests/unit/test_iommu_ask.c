@@ -9,6 +9,7 @@
 #include <sched.h>
 #include "kselftest_harness.h"
 #include <guestmem/epoch.h>
+#include "actor.h"
 #include "expect.h"
 #include "iommu_guest.h"
 
@@ -23,6 +24,8 @@ struct ask {
 	int ret;		/* of a call that is not allowed */
 	uint64_t begun;		/* of two at once */
 	uint64_t len[2];	/* asked for from page 0, from page 1 */
+	uint32_t asked;		/* steps of actor.h */
+	uint32_t tell;
 };
 
 static int setup(struct ask *a, const struct gm_iommu_ops *ops)
@@ -304,6 +307,81 @@ TEST(nothing_is_asked_for_that_another_asks_for)
 	EXPECT_EQ(NULL, failed);
 	EXPECT_EQ(PAGE, a.len[1]);
 	EXPECT_EQ(PAGE - 8, a.len[0]);
+	teardown(&a);
+}
+
+/* --- canceled --- */
+
+/* Tells when it may: here a thread could be canceled. */
+static int translate_when_told(void *ctx, struct gm_iommu *iommu,
+			       gm_iova_t iova, gm_size_t len,
+			       enum gm_perm perm)
+{
+	struct ask *a = ctx;
+
+	(void)iova, (void)len, (void)perm;
+	set_step(&a->asked, 1);
+	wait_step(&a->tell, 1);
+	pthread_testcancel();
+	return gm_iommu_map(iommu, gm_iova(IOVA), PAGE, gm_gpa(GPA), GM_PERM_RW);
+}
+
+static const struct gm_iommu_ops when_told_ops = {
+	.translate = translate_when_told,
+};
+
+static void *read_one(void *arg)
+{
+	struct actor *actor = arg;
+	struct ask *a = actor->ctx;
+	struct gm_view v;
+	uint32_t x;
+
+	gm_view_init_iommu(&v, a->iommu, a->g.map);
+	actor->result = gm_view_read_u32(&v, gm_gpa(IOVA), &x);
+	set_step(&actor->done, 1);
+	return NULL;
+}
+
+/* Others would wait for the answer, or for the lock, for ever. */
+TEST(canceled_while_it_asks)
+{
+	struct actor asks;
+	struct ask a;
+	uint32_t x;
+
+	ASSERT_OK(setup(&a, &when_told_ops));
+	ACTOR_START(&asks, read_one, &a);
+	wait_step(&a.asked, 1);
+	ASSERT_EQ(0, pthread_cancel(asks.thread));
+	set_step(&a.tell, 1);
+	ACTOR_JOIN(&asks);
+	ASSERT_EQ(1, asks.done);
+	EXPECT_EQ(0, asks.result);
+	ASSERT_OK(gm_view_read_u32(&a.v, gm_gpa(IOVA), &x));
+	teardown(&a);
+}
+
+TEST(canceled_while_it_waits_for_who_asks)
+{
+	struct gm_iommu_stats s = { .joined = 0 };
+	struct actor asks, waits;
+	struct ask a;
+
+	ASSERT_OK(setup(&a, &when_told_ops));
+	ACTOR_START(&asks, read_one, &a);
+	wait_step(&a.asked, 1);
+	ACTOR_START(&waits, read_one, &a);
+	for (; !s.joined; sched_yield())
+		gm_iommu_stats(a.iommu, &s);
+	ASSERT_EQ(0, pthread_cancel(waits.thread));
+	sleep_ms(20);
+	set_step(&a.tell, 1);
+	ACTOR_JOIN(&waits);
+	ASSERT_EQ(1, waits.done);
+	EXPECT_EQ(0, waits.result);
+	ACTOR_JOIN(&asks);
+	EXPECT_EQ(0, asks.result);
 	teardown(&a);
 }
 
