@@ -154,7 +154,7 @@ GM_API int gm_bitmap_clone(const struct gm_bitmap *bm, struct gm_bitmap **out);
  * Old bits stay, new ones are clear. Its consumers (dirty.h) get the same length.
  *
  * Return: 0; -EOVERFLOW (GM_ERR_OVERFLOW); -EOPNOTSUPP (GM_ERR_OPTION) a
- * caller's own tracker; -ENOMEM (GM_ERR_MEMORY).
+ * caller's own tracker; -ENOMEM (GM_ERR_MEMORY). After an error all is as before.
  */
 GM_API int gm_bitmap_enlarge(struct gm_bitmap *bm, uint64_t additional);
 
