@@ -30,8 +30,8 @@ struct gm_dirty_group;
 /**
  * struct gm_bitmap_ops - a caller's own dirty tracker
  * @mark: bytes [off, off + len) were written; len is not 0 and the sum does not
- *	overflow. Any number of threads call it at once. It must ignore what is
- *	out of its range.
+ *	overflow: byte 2^64 - 1 is told as the one before it. Any number of threads
+ *	call it at once. It must ignore what is out of its range.
  * @test: was the page with byte @off marked? False when out of range.
  * @release: the last reference is gone; may be NULL
  */
