@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "kmod_fake.h"
+#include "kvm_fake.h"
 #include "xen_fake.h"
 
 struct kmod_fake kmod_fake = {
@@ -230,7 +231,7 @@ int __wrap_ioctl(int fd, unsigned long cmd, ...)
 	va_start(ap, cmd);
 	arg = va_arg(ap, void *);
 	va_end(ap);
-	if (xen_fake_ioctl(fd, cmd, arg, &err)) {
+	if (xen_fake_ioctl(fd, cmd, arg, &err) || kvm_fake_ioctl(fd, cmd, &err)) {
 		errno = err;
 		return err ? -1 : 0;
 	}

@@ -4,8 +4,8 @@
  * can't be made to answer at will. What the real one does is tested in
  * selftests/kmod.
  *
- * ioctl() of the unit tests comes here first (--wrap), and to xen_fake.h. Files that are
- * none of the pretended module's go on to the kernel.
+ * ioctl() of the unit tests comes here first (--wrap), and to xen_fake.h and kvm_fake.h.
+ * Files that are none of the pretended ones go on to the kernel.
  */
 #ifndef SELFTESTS_UNIT_KMOD_FAKE_H
 #define SELFTESTS_UNIT_KMOD_FAKE_H

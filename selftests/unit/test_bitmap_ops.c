@@ -79,17 +79,20 @@ TEST(own_tracker_is_never_told_of_nothing_or_of_overflow)
 	gm_bitmap_mark(&log.bm, TOP - 1, 2);
 	gm_bitmap_mark(&log.bm, TOP - 5, TOP);
 	gm_bitmap_mark(&log.bm, TOP, TOP);
+	gm_bitmap_mark(&log.bm, TOP, 1);
 	for (int i = 0; i < log.count; i++) {
 		EXPECT_NE(0, log.marks[i].len);
 		EXPECT_LE(log.marks[i].len, TOP - log.marks[i].off);
 	}
-	/* What can be told was told. */
-	ASSERT_LE(5, log.count);
+	/* The last byte is told as the one before it. */
+	ASSERT_EQ(7, log.count);
 	EXPECT_EQ(TOP, log.marks[0].len);
 	EXPECT_EQ(TOP - 1, log.marks[1].len);
 	EXPECT_EQ(1, log.marks[2].len);
 	EXPECT_EQ(1, log.marks[3].len);
 	EXPECT_EQ(5, log.marks[4].len);
+	EXPECT_EQ(TOP - 1, log.marks[5].off);
+	EXPECT_EQ(TOP - 1, log.marks[6].off);
 }
 
 TEST(own_tracker_is_released_with_its_last_reference)

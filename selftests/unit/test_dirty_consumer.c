@@ -6,6 +6,8 @@
 #include "kselftest_harness.h"
 #include <guestmem/dirty.h>
 #include "expect.h"
+#include "no_memory.h"
+#include "system.h"
 
 #define PAGE 4096
 #define PAGES 1000
@@ -158,6 +160,27 @@ TEST_F(dirty, enlarged_bitmap_has_enlarged_consumers)
 	EXPECT_EQ(2, gm_dirty_consumer_count(self->a));
 	ASSERT_EQ(1, gm_dirty_consumer_take_runs(self->b, &span, &run, 1));
 	EXPECT_EQ(PAGES + 99, run.first);
+}
+
+/* Whichever allocation it is that fails: a consumer's, or the bitmap's own. */
+TEST_F(dirty, failed_enlarge_gives_consumers_no_more)
+{
+	STARVES_THREADS();
+	for (uint64_t nth = 1; nth <= 3; nth++) {
+		no_memory_for(nth);
+		EXPECT_FAIL_KIND(gm_bitmap_enlarge(self->bm, nth * 100 * PAGE), ENOMEM,
+				 GM_ERR_MEMORY);
+		EXPECT_EQ(PAGES * PAGE, gm_bitmap_bytes(self->bm));
+		no_memory_for(0);
+		gm_dirty_consumer_mark(self->a, 0, UINT64_MAX);
+		gm_dirty_consumer_mark(self->b, PAGES * PAGE, 1);
+		gm_dirty_consumer_mark(self->b, (PAGES - 1) * PAGE, 2 * PAGE);
+		EXPECT_TRUE(takes(self->a, 0, PAGES));
+		EXPECT_TRUE(takes(self->b, PAGES - 1, 1));
+	}
+	ASSERT_OK(gm_bitmap_enlarge(self->bm, 100 * PAGE));
+	gm_dirty_consumer_mark(self->a, 0, UINT64_MAX);
+	EXPECT_EQ(PAGES + 100, gm_dirty_consumer_count(self->a));
 }
 
 TEST_F(dirty, consumers_keep_the_bitmap)

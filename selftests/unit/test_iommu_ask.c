@@ -9,6 +9,7 @@
 #include <sched.h>
 #include "kselftest_harness.h"
 #include <guestmem/epoch.h>
+#include "actor.h"
 #include "expect.h"
 #include "iommu_guest.h"
 
@@ -18,10 +19,13 @@ struct ask {
 	struct gm_iommu *iommu;
 	struct gm_view v;
 	bool by_other;		/* another thread tells */
+	uint64_t taken;		/* page that is taken back */
 	uint64_t calls;
 	int ret;		/* of a call that is not allowed */
 	uint64_t begun;		/* of two at once */
 	uint64_t len[2];	/* asked for from page 0, from page 1 */
+	uint32_t asked;		/* steps of actor.h */
+	uint32_t tell;
 };
 
 static int setup(struct ask *a, const struct gm_iommu_ops *ops)
@@ -155,6 +159,75 @@ TEST(answer_that_was_invalidated_is_not_used)
 	teardown(&a);
 }
 
+/*
+ * Of two pages in one answer, one is taken back before who asked looks; then it is
+ * elsewhere.
+ */
+static void *tell_and_take_back_part(void *arg)
+{
+	uint64_t target = GPA + 2 * PAGE;
+	struct ask *a = arg;
+	int ret;
+
+	if (a->calls > 1)
+		return gm_iommu_map(a->iommu, gm_iova(IOVA + a->taken * PAGE),
+				    PAGE, gm_gpa(GPA + 5 * PAGE),
+				    GM_PERM_RW) ? a : NULL;
+	ret = gm_iommu_map(a->iommu, gm_iova(IOVA), 2 * PAGE, gm_gpa(target),
+			   GM_PERM_RW);
+	if (!ret)
+		ret = gm_iommu_invalidate(a->iommu,
+					  gm_iova(IOVA + a->taken * PAGE),
+					  PAGE);
+	return ret ? a : NULL;
+}
+
+static int translate_back_part(void *ctx, struct gm_iommu *iommu,
+			       gm_iova_t iova, gm_size_t len,
+			       enum gm_perm perm)
+{
+	struct ask *a = ctx;
+	void *failed = NULL;
+	pthread_t t;
+
+	(void)iommu, (void)iova, (void)len, (void)perm;
+	a->calls++;
+	if (pthread_create(&t, NULL, tell_and_take_back_part, a))
+		return -EIO;
+	pthread_join(t, &failed);
+	return failed ? -EIO : 0;
+}
+
+/* 8 bytes at @iova are @want, after so many questions. */
+static void part_invalidated(struct __test_metadata *_metadata, uint64_t taken,
+			     uint64_t iova, uint64_t calls, uint64_t want)
+{
+	static const struct gm_iommu_ops ops = {
+		.translate = translate_back_part,
+	};
+	struct ask a;
+	uint64_t x;
+
+	ASSERT_OK(setup(&a, &ops));
+	a.taken = taken;
+	memset(iommu_guest_host(&a.g, GPA + 2 * PAGE), 0x22, 2 * PAGE);
+	memset(iommu_guest_host(&a.g, GPA + 5 * PAGE), 0x55, PAGE);
+	ASSERT_OK(gm_view_read_le64(&a.v, gm_gpa(iova), &x));
+	EXPECT_EQ(calls, a.calls);
+	EXPECT_EQ(want, x);
+	teardown(&a);
+}
+
+TEST(part_of_an_answer_that_was_invalidated_is_not_used)
+{
+	/* Behind the first byte: what is before it is used, the rest is asked for. */
+	part_invalidated(_metadata, 1, IOVA + PAGE - 4, 2,
+			 UINT64_C(0x5555555522222222));
+	/* Before the first byte. */
+	part_invalidated(_metadata, 0, IOVA + PAGE, 1,
+			 UINT64_C(0x2222222222222222));
+}
+
 /* --- not in translate() --- */
 
 static int translate_invalidates(void *ctx, struct gm_iommu *iommu,
@@ -234,6 +307,81 @@ TEST(nothing_is_asked_for_that_another_asks_for)
 	EXPECT_EQ(NULL, failed);
 	EXPECT_EQ(PAGE, a.len[1]);
 	EXPECT_EQ(PAGE - 8, a.len[0]);
+	teardown(&a);
+}
+
+/* --- canceled --- */
+
+/* Tells when it may: here a thread could be canceled. */
+static int translate_when_told(void *ctx, struct gm_iommu *iommu,
+			       gm_iova_t iova, gm_size_t len,
+			       enum gm_perm perm)
+{
+	struct ask *a = ctx;
+
+	(void)iova, (void)len, (void)perm;
+	set_step(&a->asked, 1);
+	wait_step(&a->tell, 1);
+	pthread_testcancel();
+	return gm_iommu_map(iommu, gm_iova(IOVA), PAGE, gm_gpa(GPA), GM_PERM_RW);
+}
+
+static const struct gm_iommu_ops when_told_ops = {
+	.translate = translate_when_told,
+};
+
+static void *read_one(void *arg)
+{
+	struct actor *actor = arg;
+	struct ask *a = actor->ctx;
+	struct gm_view v;
+	uint32_t x;
+
+	gm_view_init_iommu(&v, a->iommu, a->g.map);
+	actor->result = gm_view_read_u32(&v, gm_gpa(IOVA), &x);
+	set_step(&actor->done, 1);
+	return NULL;
+}
+
+/* Others would wait for the answer, or for the lock, for ever. */
+TEST(canceled_while_it_asks)
+{
+	struct actor asks;
+	struct ask a;
+	uint32_t x;
+
+	ASSERT_OK(setup(&a, &when_told_ops));
+	ACTOR_START(&asks, read_one, &a);
+	wait_step(&a.asked, 1);
+	ASSERT_EQ(0, pthread_cancel(asks.thread));
+	set_step(&a.tell, 1);
+	ACTOR_JOIN(&asks);
+	ASSERT_EQ(1, asks.done);
+	EXPECT_EQ(0, asks.result);
+	ASSERT_OK(gm_view_read_u32(&a.v, gm_gpa(IOVA), &x));
+	teardown(&a);
+}
+
+TEST(canceled_while_it_waits_for_who_asks)
+{
+	struct gm_iommu_stats s = { .joined = 0 };
+	struct actor asks, waits;
+	struct ask a;
+
+	ASSERT_OK(setup(&a, &when_told_ops));
+	ACTOR_START(&asks, read_one, &a);
+	wait_step(&a.asked, 1);
+	ACTOR_START(&waits, read_one, &a);
+	for (; !s.joined; sched_yield())
+		gm_iommu_stats(a.iommu, &s);
+	ASSERT_EQ(0, pthread_cancel(waits.thread));
+	sleep_ms(20);
+	set_step(&a.tell, 1);
+	ACTOR_JOIN(&waits);
+	ASSERT_EQ(1, waits.done);
+	EXPECT_EQ(0, waits.result);
+	ACTOR_JOIN(&asks);
+	EXPECT_EQ(0, asks.result);
 	teardown(&a);
 }
 

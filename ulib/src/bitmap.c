@@ -261,13 +261,16 @@ void gm_bitmap_mark_slow(struct gm_bitmap *bm, uint64_t off, uint64_t len)
 {
 	if (!bm || !len || (bm->flags & GM_BITMAP_RDONLY))
 		return;
-	/* A caller's own tracker is never shown a sum that overflows. Ours knows
-	 * how to end at the last byte there is.
+	/*
+	 * A caller's own tracker is never shown a sum that overflows: instead of the
+	 * last byte there is, the one before it, which is in the same page. Ours
+	 * knows how to end there.
 	 */
-	if (len > UINT64_MAX - off && !(bm->flags & GM_BITMAP_HEAP))
+	if (len > UINT64_MAX - off && !(bm->flags & GM_BITMAP_HEAP)) {
+		off = gm_min(off, UINT64_MAX - 1);
 		len = UINT64_MAX - off;
-	if (len)
-		bm->ops->mark(bm, off, len);
+	}
+	bm->ops->mark(bm, off, len);
 }
 
 bool gm_bitmap_test(const struct gm_bitmap *bm, uint64_t off)

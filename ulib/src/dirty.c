@@ -43,7 +43,7 @@ int gm_dirty_group_enlarge(struct gm_dirty_group *g, uint64_t bytes)
 	struct gm_dirty_consumer *c;
 	int ret = 0;
 
-	/* One that was made longer before another failed does no harm. */
+	/* One that was made longer before a failure does no harm: nothing is marked there. */
 	for (c = g ? g->first : NULL; c && !ret; c = c->next)
 		if (c->pending->bytes < bytes)
 			ret = gm_bitmap_enlarge(c->pending,
@@ -156,9 +156,13 @@ void gm_dirty_consumer_mark(struct gm_dirty_consumer *c, uint64_t off,
 			    uint64_t len)
 {
 	struct gm_dirty_group *g = c->live->group;
+	uint64_t bytes = c->live->bytes;
 
+	/* Its own bitmap may be longer: see gm_dirty_group_enlarge(). */
+	if (off >= bytes)
+		return;
 	pthread_mutex_lock(&g->lock);
-	gm_bitmap_mark(c->pending, off, len);
+	gm_bitmap_mark(c->pending, off, gm_min(len, bytes - off));
 	pthread_mutex_unlock(&g->lock);
 }
 

@@ -101,6 +101,20 @@ int gm_iommu_map(struct gm_iommu *i, gm_iova_t iova, gm_size_t len,
 	return 0;
 }
 
+/*
+ * Of what was told of a first byte, what is forgotten must go, and what is between
+ * that byte and it may stay: the target of the rest is the same.
+ */
+static void cut_answer(struct gm_iommu_upcall *u, uint64_t first, uint64_t last)
+{
+	if (first > u->at)
+		u->answer.last = gm_min(u->answer.last, first - 1);
+	else if (last >= u->at)
+		u->answered = false;
+	else if (u->answer.start <= last)
+		u->answer.start = last + 1;
+}
+
 /* Calls of translate() that are under way may bring what is now forgotten. */
 static void make_stale(struct gm_iommu *i, uint64_t first, uint64_t last)
 {
@@ -112,8 +126,7 @@ static void make_stale(struct gm_iommu *i, uint64_t first, uint64_t last)
 		u->stale_last = u->stale && u->stale_last > last ?
 				u->stale_last : last;
 		u->stale = true;
-		if (u->at >= first && u->at <= last)
-			u->answered = false;
+		cut_answer(u, first, last);
 	}
 }
 

@@ -121,7 +121,11 @@ static int end_upcall(struct gm_iommu *i, const struct gm_iommu_upcall *u,
 	return ret;
 }
 
-/* Outside of any section when it is called, inside of one when it returns. */
+/*
+ * Outside of any section when it is called, inside of one when it returns. It is no
+ * cancellation point, whatever translate() does: a thread that ends there would keep
+ * the lock, or leave its question to others, who wait for the answer.
+ */
 static int ask(struct gm_iommu *i, uint64_t addr, uint64_t len,
 	       enum gm_perm perm, struct gm_tlb_item *answer)
 {
@@ -132,14 +136,20 @@ static int ask(struct gm_iommu *i, uint64_t addr, uint64_t len,
 		.perm = perm,
 		.at = addr,
 	};
-	int ret = begin_upcall(i, &u, &len);
-	bool called = !ret;
+	int ret, cancel;
+	bool called;
 
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	ret = begin_upcall(i, &u, &len);
+	called = !ret;
 	if (called)
 		ret = call(i, &u, len);
 	/* Who invalidates the answer after the last look at it waits for this. */
 	gm_epoch_enter();
-	return called ? end_upcall(i, &u, ret, answer) : ret;
+	if (called)
+		ret = end_upcall(i, &u, ret, answer);
+	pthread_setcancelstate(cancel, NULL);
+	return ret;
 }
 
 /*

@@ -14,7 +14,7 @@ struct gm_iommu_upcall {
 	uint64_t first;			/* pages */
 	uint64_t last;
 	enum gm_perm perm;
-	/* What was told of the first byte, and is so until it is invalidated. */
+	/* What was told of the first byte, without what was invalidated since. */
 	uint64_t at;
 	bool answered;
 	struct gm_tlb_item answer;

@@ -22,7 +22,7 @@ static uint64_t tag_of(const struct gm_tlb_front *f, uint64_t addr, uint32_t c)
 static void set_era(struct gm_tlb_front *f, uint64_t era, bool quick)
 {
 	gm_shared_store(&f->era, era);
-	gm_shared_store(&f->quick_era, quick ? era : 0);
+	gm_shared_store(&f->quick_era, quick ? era : GM_TLB_NO_ERA);
 }
 
 bool gm_tlb_front_init(struct gm_tlb_front *f, uint64_t capacity)
@@ -203,7 +203,7 @@ void gm_tlb_front_clear(struct gm_tlb_front *f)
 		wipe(f);
 		era = 0;
 	}
-	set_era(f, era + GM_TLB_ERA_ONE, f->quick_era != 0);
+	set_era(f, era + GM_TLB_ERA_ONE, f->quick_era != GM_TLB_NO_ERA);
 	gm_shared_store(&f->classes, 0);
 }
 

@@ -134,7 +134,7 @@ struct gm_tlb_front {
 	uint32_t shift;			/* from a hash to their offsets */
 	uint32_t classes;		/* bit n: class n may be there */
 	uint64_t era;			/* as in tags */
-	uint64_t quick_era;		/* the same, or 0: no quick answers */
+	uint64_t quick_era;		/* the same, or GM_TLB_NO_ERA */
 	uint64_t bytes;
 };
 
@@ -145,6 +145,14 @@ struct gm_tlb_front {
 #define GM_TLB_LOW UINT64_C(0xfff)
 #define GM_TLB_ERA_ONE UINT64_C(0x20)
 #define GM_TLB_ERA_LAST UINT64_C(0xfe0)
+
+/*
+ * Without quick answers: no tag of a block is like that, nor is the 0 of none (which
+ * a way has for a moment with the delta of another block), whatever class is asked
+ * for, or none.
+ */
+#define GM_TLB_NO_ERA (GM_TLB_ERA_ONE - 1)
+GM_STATIC_ASSERT(GM_TLB_CLASSES < GM_TLB_NO_ERA, "no class has all of these bits");
 
 /* Of a class: the bits of an address that its tags have, and those of its own. */
 #define gm_tlb_class_bits(c) \

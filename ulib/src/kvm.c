@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -112,9 +113,11 @@ int64_t gm_kvm_import_log(int vm, const struct gm_kvm_slot *slot,
 	return ret;
 }
 
+/* A ring, and places in it, which count on past the end. */
 struct ring {
 	struct kvm_dirty_gfn *entries;
-	uint32_t next;		/* counts on past the end */
+	uint32_t next;		/* to be read */
+	uint32_t reset;		/* was read, and KVM has not reset it yet */
 };
 
 struct told {
@@ -129,8 +132,10 @@ struct gm_kvm_rings {
 	size_t count;
 	struct ring *rings;
 	struct told *told;	/* room for all entries of all rings */
-	bool reset;		/* entries wait for KVM_RESET_DIRTY_RINGS */
 };
+
+/* How often an import asks for a reset, which may end early and say that all is well. */
+#define RESET_TRIES 8
 
 int gm_kvm_rings_new(int vm, uint64_t size, struct gm_kvm_rings **out)
 {
@@ -204,7 +209,7 @@ static int add_ring(struct gm_kvm_rings *r, int vcpu)
 		munmap(p, ring_bytes(r));
 		return gm_error_set(-EINVAL, GM_ERR_MMAP, 0, ring_bytes(r));
 	}
-	r->rings[r->count++] = (struct ring){ p, 0 };
+	r->rings[r->count++] = (struct ring){ .entries = p };
 	return 0;
 }
 
@@ -218,25 +223,85 @@ int gm_kvm_rings_add(struct gm_kvm_rings *r, int vcpu)
 	return ret;
 }
 
-/* Copy what one ring tells, and say that it has been read. */
+static struct kvm_dirty_gfn *entry_at(const struct gm_kvm_rings *r,
+				      const struct ring *ring, uint32_t place)
+{
+	return &ring->entries[place & (r->entries - 1)];
+}
+
+static uint32_t flags_of(const struct kvm_dirty_gfn *e)
+{
+	return __atomic_load_n(&e->flags, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Copy what one ring tells, and say that it has been read. What was read before and
+ * is not reset yet is told once more: KVM does not watch these pages, so they may
+ * have been written again.
+ */
 static size_t read_ring(struct gm_kvm_rings *r, struct ring *ring,
 			struct told *told)
 {
-	size_t n = 0;
+	uint32_t n;
 
-	for (; n < r->entries; n++, ring->next++) {
-		struct kvm_dirty_gfn *e =
-			&ring->entries[ring->next & (r->entries - 1)];
-		uint32_t flags = __atomic_load_n(&e->flags, __ATOMIC_ACQUIRE);
+	for (n = 0; n < r->entries; n++) {
+		uint32_t place = ring->reset + n;
+		struct kvm_dirty_gfn *e = entry_at(r, ring, place);
 
-		/* One that was read and not reset yet has both. */
-		if ((flags & KVM_DIRTY_GFN_F_MASK) != KVM_DIRTY_GFN_F_DIRTY)
-			break;
+		if (place == ring->next) {
+			uint32_t flags = flags_of(e);
+
+			if ((flags & KVM_DIRTY_GFN_F_MASK) !=
+			    KVM_DIRTY_GFN_F_DIRTY)
+				break;
+			__atomic_store_n(&e->flags,
+					 flags | KVM_DIRTY_GFN_F_RESET,
+					 __ATOMIC_RELEASE);
+			ring->next++;
+		}
 		told[n] = (struct told){ e->slot, e->offset };
-		__atomic_store_n(&e->flags, flags | KVM_DIRTY_GFN_F_RESET,
-				 __ATOMIC_RELEASE);
 	}
 	return n;
+}
+
+/* Has KVM reset all that was read, in all rings? It does so in order. */
+static bool is_reset(struct gm_kvm_rings *r)
+{
+	bool all = true;
+	size_t i;
+
+	for (i = 0; i < r->count; i++) {
+		struct ring *ring = &r->rings[i];
+
+		while (ring->reset != ring->next &&
+		       !(flags_of(entry_at(r, ring, ring->reset)) &
+			 KVM_DIRTY_GFN_F_RESET))
+			ring->reset++;
+		all &= ring->reset == ring->next;
+	}
+	return all;
+}
+
+/*
+ * Let KVM watch all pages again that were read. Since Linux 6.17, a signal makes it
+ * end early; if that comes in the midst, some pages count as reset and are not
+ * watched, which nobody can tell. So none may come.
+ */
+static int reset_rings(struct gm_kvm_rings *r)
+{
+	sigset_t all, before;
+	int tries = 0, ret = 0;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (!ret && !is_reset(r)) {
+		if (tries++ == RESET_TRIES)
+			ret = gm_error_set(-EINTR, GM_ERR_IO, 0, 0);
+		else if (ioctl(r->vm, KVM_RESET_DIRTY_RINGS, 0) < 0)
+			ret = ioctl_error(NULL);
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ret;
 }
 
 /* The slot of that number; entries of one slot come in rows. */
@@ -279,18 +344,12 @@ int64_t gm_kvm_rings_import(struct gm_kvm_rings *r,
 {
 	int64_t marked;
 	size_t i, n = 0;
-	int ret = 0;
+	int ret;
 
 	pthread_mutex_lock(&r->lock);
 	for (i = 0; i < r->count; i++)
 		n += read_ring(r, &r->rings[i], r->told + n);
-	r->reset |= n;
-	if (r->reset) {
-		if (ioctl(r->vm, KVM_RESET_DIRTY_RINGS, 0) < 0)
-			ret = ioctl_error(NULL);
-		else
-			r->reset = false;
-	}
+	ret = is_reset(r) ? 0 : reset_rings(r);
 	marked = mark_told(r, n, slots, count);
 	pthread_mutex_unlock(&r->lock);
 	return ret ? ret : marked;

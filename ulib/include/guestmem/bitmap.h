@@ -30,8 +30,8 @@ struct gm_dirty_group;
 /**
  * struct gm_bitmap_ops - a caller's own dirty tracker
  * @mark: bytes [off, off + len) were written; len is not 0 and the sum does not
- *	overflow. Any number of threads call it at once. It must ignore what is
- *	out of its range.
+ *	overflow: byte 2^64 - 1 is told as the one before it. Any number of threads
+ *	call it at once. It must ignore what is out of its range.
  * @test: was the page with byte @off marked? False when out of range.
  * @release: the last reference is gone; may be NULL
  */
@@ -154,7 +154,7 @@ GM_API int gm_bitmap_clone(const struct gm_bitmap *bm, struct gm_bitmap **out);
  * Old bits stay, new ones are clear. Its consumers (dirty.h) get the same length.
  *
  * Return: 0; -EOVERFLOW (GM_ERR_OVERFLOW); -EOPNOTSUPP (GM_ERR_OPTION) a
- * caller's own tracker; -ENOMEM (GM_ERR_MEMORY).
+ * caller's own tracker; -ENOMEM (GM_ERR_MEMORY). After an error all is as before.
  */
 GM_API int gm_bitmap_enlarge(struct gm_bitmap *bm, uint64_t additional);
 

@@ -10,7 +10,9 @@
  * Time is counted in epochs. A section notes in its thread's record the epoch
  * that it began in. A writer begins a new epoch, has all threads pass a memory
  * barrier, and waits for the records that still show an older one. Sections
- * that begin meanwhile have the new epoch: they can't make it wait longer.
+ * that begin meanwhile have the new epoch: they can't make it wait longer. But for
+ * threads that could not get a record (no memory, no key): their sections are only
+ * counted, all together, and a writer waits until there are none.
  *
  * The barrier on all threads is the writer's (membarrier(2)), so that sections
  * need none. Where the kernel has no such thing, each section does a full
@@ -169,8 +171,9 @@ GM_API bool gm_epoch_inside(void);
  *
  * First take away what is to go, such that nobody finds it any more; after it
  * returns 0, nobody has it any more. It waits as long as the longest section
- * that had begun before it was called, and up to a millisecond longer. Any
- * number of threads may wait at once.
+ * that had begun before it was called, and up to a millisecond longer; and until
+ * no thread without a record is in a section. Any number of threads may wait at
+ * once.
  *
  * Return: 0; -EDEADLK (GM_ERR_DEADLOCK) the calling thread is in a section, and
  * would wait for itself; what membarrier(2) says (GM_ERR_IO) if it was there

@@ -39,7 +39,7 @@ struct gm_iommu;
  *	Any number of threads are in here at once, but not two for the same page
  *	and rights; no lock is held and no section of the library's is open. It
  *	may take its time, and must not access guest memory through this IOMMU,
- *	nor invalidate.
+ *	nor invalidate. Its thread can't be canceled meanwhile: that comes later.
  * @release: the last reference is gone; may be NULL
  * @reserved: NULL
  */

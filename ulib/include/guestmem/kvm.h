@@ -8,7 +8,9 @@
  *
  * KVM tells of a page once, and again only after it has been told to watch the
  * page again. So a page is marked after that, never before: else who harvests in
- * between would copy a page whose next write nobody tells of.
+ * between would copy a page whose next write nobody tells of. If KVM does not watch
+ * it then, since that failed, it is marked all the same, and once more by each later
+ * call until it is watched.
  */
 #ifndef GUESTMEM_KVM_H
 #define GUESTMEM_KVM_H
@@ -105,11 +107,15 @@ GM_API int gm_kvm_rings_add(struct gm_kvm_rings *rings, int vcpu);
  * KVM_EXIT_DIRTY_RING_FULL, and before a harvest; virtual CPUs may run, but what
  * they have written in guest mode since they last left it may not be told yet:
  * before the last harvest they are stopped. Any thread may call it, also several
- * at once.
+ * at once. Its signals wait meanwhile.
  *
- * Return: entries that were marked; the error of KVM_RESET_DIRTY_RINGS
- * (GM_ERR_IO), with all marked that was told; it is tried again with the next
- * call.
+ * Linux from 6.17 on may forget to watch some pages if a reset is interrupted. Signals
+ * can't do that here; completions of io_uring can, in the thread that submitted: call
+ * it in another.
+ *
+ * Return: entries that were marked; the error of KVM_RESET_DIRTY_RINGS (GM_ERR_IO), or
+ * -EINTR (GM_ERR_IO) it does not come to its end, with all marked that was told: what
+ * was not reset is told again by the next call, which tries again.
  */
 GM_API int64_t gm_kvm_rings_import(struct gm_kvm_rings *rings,
 				   const struct gm_kvm_slot *slots,
