@@ -102,6 +102,13 @@ uint32_t gm_os_process(void);
 int gm_os_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
 
 /*
+ * A function that runs when the library is loaded, before constructors of the program.
+ * What is set up by the first use may be half done when another thread forks, and with
+ * some C libraries the child waits for ever for it to be done.
+ */
+#define gm_at_load __attribute__((__constructor__(101)))
+
+/*
  * A full barrier on every thread of the process; false: not to be had. After
  * that was true, it is 0 or a negative errno: somebody has taken it away. It is asked
  * for once a process: the answer stays.
@@ -136,8 +143,6 @@ int64_t gm_os_writev(gm_os_file file, const struct iovec *iov, int cnt, int64_t 
 
 /* --- epoch.c: records that are not a thread's own --- */
 
-/* What epochs need of the process, once. The first use does it, if nobody has. */
-void gm_epoch_set_up(void);
 void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner);
 void gm_epoch_record_add(struct gm_epoch_record *rec);
 void gm_epoch_record_remove(struct gm_epoch_record *rec);
