@@ -6,8 +6,10 @@
  */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include <guestmem/fault.h>
 #include <guestmem/hold.h>
 #include <guestmem/mmap.h>
 #include <guestmem/space.h>
@@ -34,20 +36,24 @@ struct stop {
 	uint32_t go;
 };
 
-static struct stop at_madvise, at_key;
+static struct stop at_madvise, at_sigaction, at_key;
 
-static void stop_here(struct stop *s)
+/* Was it stopped? */
+static bool stop_here(struct stop *s)
 {
 	if (!__atomic_exchange_n(&s->armed, false, __ATOMIC_ACQ_REL))
-		return;
+		return false;
 	set_step(&s->arrived, 1);
 	wait_step(&s->go, 1);
+	return true;
 }
 
 /* The linker brings these calls here. */
 int __real_madvise(void *addr, size_t len, int advice);
+int __real_sigaction(int sig, const struct sigaction *act, struct sigaction *old);
 int __real_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
 int __wrap_madvise(void *addr, size_t len, int advice);
+int __wrap_sigaction(int sig, const struct sigaction *act, struct sigaction *old);
 int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *));
 
 int __wrap_madvise(void *addr, size_t len, int advice)
@@ -55,6 +61,14 @@ int __wrap_madvise(void *addr, size_t len, int advice)
 	if (advice == MADV_DONTNEED)
 		stop_here(&at_madvise);
 	return __real_madvise(addr, len, advice);
+}
+
+int __wrap_sigaction(int sig, const struct sigaction *act, struct sigaction *old)
+{
+	/* A fork that does not wait for it comes before its end. */
+	if (stop_here(&at_sigaction))
+		sleep_ms(100);
+	return __real_sigaction(sig, act, old);
 }
 
 int __wrap_pthread_key_create(pthread_key_t *key, void (*destructor)(void *))
@@ -143,6 +157,50 @@ TEST(while_memory_is_discarded)
 	gm_hold_end(h);
 	EXPECT_EQ(0, gm_region_discard(r, gm_roff(0), 4 * PAGE));
 	gm_space_put(s);
+	gm_region_put(r);
+}
+
+/* It goes on when the fork has begun, which waits for it. */
+static void let_go(void)
+{
+	set_step(&at_sigaction.go, 1);
+}
+
+static void *enable(void *arg)
+{
+	struct actor *a = arg;
+
+	a->result = gm_fault_enable();
+	wait_step(&a->step, 1);
+	return NULL;
+}
+
+TEST(while_faults_are_enabled)
+{
+	LINUX_ONLY();
+	struct gm_region *r;
+	struct actor a;
+	pid_t pid;
+
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), PAGE, NULL, &r));
+	ASSERT_EQ(0, pthread_atfork(let_go, NULL, NULL));
+	at_sigaction.armed = true;
+	ACTOR_START(&a, enable, NULL);
+	wait_step(&at_sigaction.arrived, 1);
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		alarm(HANGS);
+		CHILD_OK(!gm_fault_enable());
+		CHILD_OK(!gm_region_watch(r));
+		gm_region_put(r);
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	set_step(&a.step, 1);
+	ACTOR_JOIN(&a);
+	EXPECT_EQ(0, a.result);
+	EXPECT_EQ(0, gm_region_watch(r));
 	gm_region_put(r);
 }
 

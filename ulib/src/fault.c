@@ -39,6 +39,21 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction earlier;
 static bool enabled;
 
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void fork_done(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+gm_at_load static void set_up(void)
+{
+	gm_os_atfork(fork_prepare, fork_done, fork_done);
+}
+
 /* A consistent copy of a slot; false: it is changing, or free. */
 static bool read_slot(const struct slot *s, struct slot *out)
 {
