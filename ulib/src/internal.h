@@ -95,7 +95,7 @@ void gm_os_free(void *p, uint64_t bytes);
 /* Bytes that nobody else gets. 0 or a negative errno, without gm_error. */
 int gm_os_random(void *p, size_t n);
 
-/* Tells this process from its parents. */
+/* Tells this process from its parents. A signal handler may ask. */
 uint32_t gm_os_process(void);
 
 /* pthread_atfork(), where there is a fork(). */
