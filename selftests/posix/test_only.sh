@@ -56,10 +56,6 @@ pthread_mutex_init
 pthread_mutex_lock
 pthread_mutex_trylock
 pthread_mutex_unlock
-pthread_once
-pthread_rwlock_rdlock
-pthread_rwlock_unlock
-pthread_rwlock_wrlock
 pthread_self
 pthread_setcancelstate
 pthread_setspecific

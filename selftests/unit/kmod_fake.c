@@ -183,6 +183,14 @@ static int fake_sync(const struct guestmem_sync *arg)
 	return map_of(arg->map_id) ? 0 : ENOENT;
 }
 
+/* Nobody touches it: the file is empty. */
+static int fake_bar(struct guestmem_bar *arg)
+{
+	arg->length = KMOD_FAKE_BAR;
+	arg->offset = 0;
+	return 0;
+}
+
 static int on_control(unsigned int nr, void *arg)
 {
 	switch (nr) {
@@ -212,6 +220,8 @@ static int on_device(unsigned int nr, void *arg)
 		return fake_sync(arg);
 	case GUESTMEM_CMD_UNMAP:
 		return fake_unmap(arg);
+	case GUESTMEM_CMD_BAR:
+		return fake_bar(arg);
 	default:
 		return ENOTTY;
 	}

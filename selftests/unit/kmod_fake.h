@@ -14,8 +14,9 @@
 #include <stdint.h>
 #include <linux/guestmem.h>
 
-#define KMOD_FAKE_COMMANDS (GUESTMEM_CMD_UNMAP + 1)
+#define KMOD_FAKE_COMMANDS (GUESTMEM_CMD_BAR + 1)
 #define KMOD_FAKE_ADDRESS UINT64_C(0x10000000)
+#define KMOD_FAKE_BAR UINT64_C(0x100000)	/* length */
 
 /**
  * struct kmod_fake - what it is to answer, and what it was asked

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <guestmem/fault.h>
 #include <guestmem/mmap.h>
+#include "actor.h"
 #include "expect.h"
 #include "own_region.h"
 #include "refuse.h"
@@ -306,6 +307,53 @@ TEST(fault_elsewhere_goes_to_earlier_handler)
 	EXPECT_EQ(-EIO, gm_region_fault(watched.r));
 	unmap_file(&m);
 	unmap_file(&watched);
+}
+
+/* Touches what has gone, of the parent's and of its own where the parent has a region. */
+static void touch_in_child(struct mapped *shared, struct gm_region *r)
+{
+	uint8_t *at = r->ext.host;
+	int fd = memfd_create("child", MFD_CLOEXEC);
+
+	CHILD_OK(!ftruncate(fd, (off_t)PAGE));
+	CHILD_OK(mmap(at, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		      0) == at);
+	gm_mem_write_u8(at, 7);
+	CHILD_OK(!gm_mem_read_u8(at + PAGE));
+	CHILD_OK(seen_signals == 1);
+	CHILD_OK(seen_addr == at + PAGE);
+	CHILD_OK(gm_mem_read_u8(at) == 7);
+	CHILD_OK(!gm_region_fault(r));
+	/* It has this one. */
+	CHILD_OK(!gm_mem_read_u8(shared->r->ext.host));
+	CHILD_OK(seen_signals == 1);
+	CHILD_OK(gm_region_fault(shared->r) == -EIO);
+}
+
+TEST(fault_in_a_child_is_in_what_it_has)
+{
+	struct gm_mmap_opts o = { .sz = sizeof(o), .flags = GM_MMAP_NO_FORK };
+	struct sigaction sa = { .sa_sigaction = earlier_siginfo, .sa_flags = SA_SIGINFO };
+	struct mapped shared;
+	struct gm_region *r;
+	pid_t pid;
+
+	ASSERT_EQ(0, sigaction(SIGBUS, &sa, NULL));
+	map_file(_metadata, &shared, 0);
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0x100000), 2 * PAGE, &o, &r));
+	ASSERT_EQ(0, gm_fault_enable());
+	ASSERT_EQ(0, gm_region_watch(shared.r));
+	ASSERT_EQ(0, gm_region_watch(r));
+	ASSERT_EQ(0, truncate_to(&shared, 0));
+	pid = fork();
+	ASSERT_LE(0, pid);
+	if (!pid) {
+		touch_in_child(&shared, r);
+		_exit(0);
+	}
+	EXPECT_EQ(0, child_status(pid));
+	gm_region_put(r);
+	unmap_file(&shared);
 }
 
 /* What the kernel tells of a watched region, but not of an access that failed. */

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <guestmem/kmod.h>
+#include <guestmem/kmod_driver.h>
 #include <guestmem/mmap.h>
 #include "kselftest_harness.h"
 #include "expect.h"
@@ -206,6 +206,39 @@ static int map_and_unmap(void *arg)
 TEST_F(device, child_drops_a_map_of_its_own)
 {
 	EXPECT_EQ(1, in_child(_metadata, map_and_unmap, self->dev));
+}
+
+/* The child has something else where the registers were. */
+static int unmap_under_own_memory(void *arg)
+{
+	struct gm_kmod_bar *bar = arg;
+	void *at = (void *)(uintptr_t)bar->regs;
+
+	if (!vma_is_unmapped(at, KMOD_FAKE_BAR))
+		return 1;
+	if (mmap(at, KMOD_FAKE_BAR, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != at)
+		return 2;
+	gm_kmod_bar_unmap(bar);
+	if (bar->regs || bar->len)
+		return 3;
+	return vma_is_mapped(at, KMOD_FAKE_BAR) ? 0 : 4;
+}
+
+TEST_F(device, child_drops_registers_of_the_parents)
+{
+	struct gm_kmod_bar bar;
+	void *at;
+
+	ASSERT_OK(gm_kmod_bar_map(self->dev, 0, &bar));
+	at = (void *)(uintptr_t)bar.regs;
+	/* As the module does. */
+	ASSERT_EQ(0, madvise(at, KMOD_FAKE_BAR, MADV_DONTFORK));
+	EXPECT_EQ(0, in_child(_metadata, unmap_under_own_memory, &bar));
+	EXPECT_TRUE(vma_is_mapped(at, KMOD_FAKE_BAR));
+	gm_kmod_bar_unmap(&bar);
+	EXPECT_TRUE(vma_is_unmapped(at, KMOD_FAKE_BAR));
+	EXPECT_EQ(NULL, bar.regs);
 }
 
 TEST_HARNESS_MAIN

@@ -103,7 +103,9 @@ TEST_F(close, does_not_obey)
 		    -1, 0);
 	ASSERT_NE(MAP_FAILED, regs);
 	regs[NVME_CSTS / 4] = gm_cpu_to_le32(NVME_CSTS_RDY | NVME_CSTS_CFS);
-	d->nvme.bar = (struct nvme_bar) { (volatile uint8_t *)regs, NVME_PAGE_SIZE, -1 };
+	d->nvme.bar = (struct nvme_bar) {
+		.regs = (volatile uint8_t *)regs, .len = NVME_PAGE_SIZE, .interrupt = -1,
+	};
 	d->nvme.io.entries = 2;
 	nvme_disk_init_requests(d);
 	r = d->idle;

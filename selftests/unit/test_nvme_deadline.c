@@ -250,7 +250,7 @@ FIXTURE_SETUP(deadline)
 	ASSERT_EQ(0, nvme_guard_add(&c->guard, c->rings.map, NVME_RINGS));
 	regs = mmap(NULL, REGS_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	ASSERT_NE(MAP_FAILED, regs);
-	c->bar = (struct nvme_bar) { regs, REGS_SIZE, -1 };
+	c->bar = (struct nvme_bar) { .regs = regs, .len = REGS_SIZE, .interrupt = -1 };
 	store32(&c->bar, NVME_CAP, (NVME_QUEUE_MAX - 1) | 1u << 24);
 	store32(&c->bar, NVME_CAP + 4, 1u << 5);
 	fake.now_us = 1000000;

@@ -44,13 +44,11 @@ static struct {
 	_Alignas(LINE) pthread_mutex_t lock;	/* of what follows */
 	struct gm_epoch_record *records;
 	uint64_t unrecorded;			/* of all threads; atomic */
-	pthread_once_t once;
 	pthread_key_t key;
 	bool no_key;
 } epoch = {
 	.now = EPOCH_ONE + 1,
 	.lock = PTHREAD_MUTEX_INITIALIZER,
-	.once = PTHREAD_ONCE_INIT,
 };
 
 static void list_add(struct gm_epoch_record *rec)
@@ -124,25 +122,19 @@ static void fork_child(void)
 		}
 	}
 	epoch.unrecorded = unrecorded;
-	pthread_mutex_init(&epoch.lock, NULL);
+	pthread_mutex_unlock(&epoch.lock);
 }
 
-static void set_up(void)
+gm_at_load static void set_up(void)
 {
 	epoch.no_key = pthread_key_create(&epoch.key, thread_ends) != 0;
 	gm_os_atfork(fork_prepare, fork_parent, fork_child);
-}
-
-void gm_epoch_set_up(void)
-{
-	pthread_once(&epoch.once, set_up);
 }
 
 void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner)
 {
 	struct gm_epoch_record init = { .now = &epoch.now, .owner = owner };
 
-	gm_epoch_set_up();
 	*rec = init;
 	/* Not in set_up(): by now the process may have given up system calls. */
 	rec->fence = !gm_os_barrier_register();
@@ -173,7 +165,6 @@ static struct gm_epoch_record *thread_record(void)
 {
 	struct gm_epoch_record *rec;
 
-	pthread_once(&epoch.once, set_up);
 	/* Even without a record: the destructor is for such sections, too. */
 	if (epoch.no_key || pthread_setspecific(epoch.key, &epoch))
 		return NULL;
@@ -257,7 +248,6 @@ int gm_epoch_oldest(uint64_t *out)
 	uint64_t now;
 	int ret;
 
-	pthread_once(&epoch.once, set_up);
 	/*
 	 * Before the barrier: a section that began after it may have found what
 	 * is taken away now, and its note may not be seen yet.

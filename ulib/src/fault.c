@@ -30,6 +30,7 @@ struct slot {
 	uintptr_t start;
 	uint64_t len;
 	uint64_t page_size;
+	uint32_t process;	/* as struct gm_mapping has it */
 	struct gm_region *region;	/* NULL: free */
 };
 
@@ -38,6 +39,21 @@ static uint32_t slots_used;	/* none at or past this number */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct sigaction earlier;
 static bool enabled;
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+static void fork_done(void)
+{
+	pthread_mutex_unlock(&lock);
+}
+
+gm_at_load static void set_up(void)
+{
+	gm_os_atfork(fork_prepare, fork_done, fork_done);
+}
 
 /* A consistent copy of a slot; false: it is changing, or free. */
 static bool read_slot(const struct slot *s, struct slot *out)
@@ -50,6 +66,7 @@ static bool read_slot(const struct slot *s, struct slot *out)
 	out->start = __atomic_load_n(&s->start, __ATOMIC_RELAXED);
 	out->len = __atomic_load_n(&s->len, __ATOMIC_RELAXED);
 	out->page_size = __atomic_load_n(&s->page_size, __ATOMIC_RELAXED);
+	out->process = __atomic_load_n(&s->process, __ATOMIC_RELAXED);
 	out->region = __atomic_load_n(&s->region, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return out->region &&
@@ -65,6 +82,7 @@ static void write_slot(struct slot *s, const struct slot *from)
 	__atomic_store_n(&s->start, from->start, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->len, from->len, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->page_size, from->page_size, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->process, from->process, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->region, from->region, __ATOMIC_RELAXED);
 	__atomic_store_n(&s->seq, s->seq + 1, __ATOMIC_RELEASE);
 }
@@ -90,6 +108,9 @@ static bool recover(uintptr_t addr)
 		uintptr_t page;
 
 		if (!read_slot(&slots[i], &s) || addr - s.start >= s.len)
+			continue;
+		/* A child has something else there. */
+		if (s.process && s.process != gm_os_process())
 			continue;
 		page = addr & ~(uintptr_t)(s.page_size - 1);
 		before = __atomic_fetch_add(&s.region->faulted, 1,
@@ -165,6 +186,7 @@ static int take_slot(struct gm_region *r, struct gm_mapping *m)
 		.start = (uintptr_t)m->addr,
 		.len = m->len,
 		.page_size = m->page_size,
+		.process = m->process,
 		.region = r,
 	};
 	uint32_t i;

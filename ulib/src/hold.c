@@ -3,14 +3,11 @@
  * hold.c - who wants memory to stay, and memory that is given back.
  *
  * Holds come and go with maps for devices: seldom. So one lock and one list will
- * do: regions that have the same memory find each other's holds. Discards have
- * the lock for reading: they run at once, but a hold comes before or after one,
- * never in between.
+ * do: regions that have the same memory find each other's holds. Discards are
+ * counted: they run at once, but a hold comes before or after one, never in
+ * between. The lock is held for some steps at a time, never over a discard, and
+ * over a fork: the child finds the list whole, and has none of the discards.
  */
-/* Where POSIX is all there is, it asks for no more. */
-#ifndef _POSIX_C_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -28,17 +25,57 @@ struct gm_hold {
 	char holder[GM_NAME_SIZE];
 };
 
-/*
- * A guest can make its monitor discard all the time: who wants to hold must not
- * wait for a moment without discards. None of them is in another one.
- */
-#ifdef PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP
-static pthread_rwlock_t lock =
-	PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
-#else
-static pthread_rwlock_t lock = PTHREAD_RWLOCK_INITIALIZER;
-#endif
-static struct gm_hold *holds;
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;		/* one of the counts is 0 */
+	struct gm_hold *holds;
+	uint32_t discards;		/* that are under way */
+	uint32_t waiting;		/* for them to end */
+} all = {
+	.lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER,
+};
+
+static void fork_prepare(void)
+{
+	pthread_mutex_lock(&all.lock);
+}
+
+static void fork_parent(void)
+{
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* The thread that forks neither discards nor waits. */
+static void fork_child(void)
+{
+	all.discards = 0;
+	all.waiting = 0;
+	pthread_cond_init(&all.changed, NULL);
+	pthread_mutex_unlock(&all.lock);
+}
+
+gm_at_load static void set_up(void)
+{
+	gm_os_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+/* With the lock. No cancellation point: a thread that ends there would keep it. */
+static void wait_while(const uint32_t *count)
+{
+	int cancel;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	while (*count)
+		pthread_cond_wait(&all.changed, &all.lock);
+	pthread_setcancelstate(cancel, NULL);
+}
+
+static void count_down(uint32_t *count)
+{
+	if (!--*count)
+		pthread_cond_broadcast(&all.changed);
+}
 
 static int check_range(const struct gm_region *r, uint64_t off, uint64_t len)
 {
@@ -73,13 +110,16 @@ int gm_region_hold(struct gm_region *r, gm_roff_t off, gm_size_t len,
 	h->len = len;
 	h->what = what;
 	gm_name_copy(h->holder, holder);
-	pthread_rwlock_wrlock(&lock);
-	h->next = holds;
-	h->at = &holds;
-	if (holds)
-		holds->at = &h->next;
-	holds = h;
-	pthread_rwlock_unlock(&lock);
+	pthread_mutex_lock(&all.lock);
+	all.waiting++;
+	wait_while(&all.discards);
+	count_down(&all.waiting);
+	h->next = all.holds;
+	h->at = &all.holds;
+	if (h->next)
+		h->next->at = &h->next;
+	all.holds = h;
+	pthread_mutex_unlock(&all.lock);
 	*out = h;
 	return 0;
 }
@@ -88,11 +128,11 @@ void gm_hold_end(struct gm_hold *h)
 {
 	if (!h)
 		return;
-	pthread_rwlock_wrlock(&lock);
+	pthread_mutex_lock(&all.lock);
 	*h->at = h->next;
 	if (h->next)
 		h->next->at = h->at;
-	pthread_rwlock_unlock(&lock);
+	pthread_mutex_unlock(&all.lock);
 	gm_region_put(h->region);
 	free(h);
 }
@@ -149,7 +189,7 @@ static int check_held(const struct gm_region *root, uint64_t off, uint64_t len,
 	const struct gm_hold *h;
 	uint64_t shift;
 
-	for (h = holds; h; h = h->next) {
+	for (h = all.holds; h; h = h->next) {
 		uint32_t both = h->what & what;
 
 		if ((both & GM_HOLD_REMOVE) && h->region == root)
@@ -167,10 +207,34 @@ int gm_region_check_held(const struct gm_region *r, gm_roff_t off,
 	const struct gm_region *root = r->base ? r->base : r;
 	int ret;
 
-	pthread_rwlock_rdlock(&lock);
+	pthread_mutex_lock(&all.lock);
 	ret = check_held(root, gm_roff_raw(off), len, what);
-	pthread_rwlock_unlock(&lock);
+	pthread_mutex_unlock(&all.lock);
 	return ret;
+}
+
+/*
+ * A guest can make its monitor discard all the time: who wants to hold must not
+ * wait for a moment without discards, so that they wait for him.
+ */
+static int discard_begin(const struct gm_region *root, uint64_t off, uint64_t len)
+{
+	int ret;
+
+	pthread_mutex_lock(&all.lock);
+	wait_while(&all.waiting);
+	ret = check_held(root, off, len, GM_HOLD_DISCARD);
+	if (!ret)
+		all.discards++;
+	pthread_mutex_unlock(&all.lock);
+	return ret;
+}
+
+static void discard_end(void)
+{
+	pthread_mutex_lock(&all.lock);
+	count_down(&all.discards);
+	pthread_mutex_unlock(&all.lock);
 }
 
 /* What the mapping has there: it ends at a page's end, the region may not. */
@@ -207,12 +271,12 @@ int gm_region_discard(struct gm_region *r, gm_roff_t roff, gm_size_t len)
 	ret = mapped_range(r, m, off, &n);
 	if (ret)
 		return ret;
-	pthread_rwlock_rdlock(&lock);
 	/* Of whole pages: others may have more of the last one. */
-	ret = check_held(root, off, n, GM_HOLD_DISCARD);
-	if (!ret)
-		ret = gm_os_discard(m, off, n);
-	pthread_rwlock_unlock(&lock);
+	ret = discard_begin(root, off, n);
+	if (ret)
+		return ret;
+	ret = gm_os_discard(m, off, n);
+	discard_end();
 	if (!ret)
 		gm_bitmap_mark(r->ext.dirty, off, len);
 	return ret;

@@ -95,11 +95,18 @@ void gm_os_free(void *p, uint64_t bytes);
 /* Bytes that nobody else gets. 0 or a negative errno, without gm_error. */
 int gm_os_random(void *p, size_t n);
 
-/* Tells this process from its parents. */
+/* Tells this process from its parents. A signal handler may ask. */
 uint32_t gm_os_process(void);
 
 /* pthread_atfork(), where there is a fork(). */
 int gm_os_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+/*
+ * A function that runs when the library is loaded, before constructors of the program.
+ * What is set up by the first use may be half done when another thread forks, and with
+ * some C libraries the child waits for ever for it to be done.
+ */
+#define gm_at_load __attribute__((__constructor__(101)))
 
 /*
  * A full barrier on every thread of the process; false: not to be had. After
@@ -145,8 +152,6 @@ int64_t gm_os_next_data(gm_os_file file, int64_t off);
 
 /* --- epoch.c: records that are not a thread's own --- */
 
-/* What epochs need of the process, once. The first use does it, if nobody has. */
-void gm_epoch_set_up(void);
 void gm_epoch_record_init(struct gm_epoch_record *rec, const void *owner);
 void gm_epoch_record_add(struct gm_epoch_record *rec);
 void gm_epoch_record_remove(struct gm_epoch_record *rec);

@@ -23,8 +23,6 @@ int gm_iommu_new(const struct gm_iommu_ops *ops, void *ctx, uint64_t capacity,
 		free(i);
 		return ret;
 	}
-	/* As in gm_space_new(): its accesses are sections. */
-	gm_epoch_set_up();
 	i->dirty = gm_bitmap_get(dirty);
 	i->enabled = 1;
 	i->refs = 1;

@@ -70,17 +70,18 @@ int gm_kmod_bar_map(struct gm_kmod_device *d, unsigned int bar,
 			return driver_error(d, ret, false, 0);
 		return gm_error_set(ret, GM_ERR_MMAP, 0, arg.length);
 	}
-	out->regs = p;
-	out->len = arg.length;
+	*out = (struct gm_kmod_bar){
+		.regs = p, .len = arg.length, .process = gm_os_process(),
+	};
 	return 0;
 }
 
 void gm_kmod_bar_unmap(struct gm_kmod_bar *b)
 {
-	if (b->regs)
+	/* A child has something else there by now. */
+	if (b->regs && b->process == gm_os_process())
 		munmap((void *)(uintptr_t)b->regs, b->len);
-	b->regs = NULL;
-	b->len = 0;
+	*b = (struct gm_kmod_bar){ .regs = NULL };
 }
 
 int gm_kmod_device_interrupts(struct gm_kmod_device *d, const int *eventfds,

@@ -44,11 +44,9 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;		/* a space lost its writer or dropper */
 	struct space *spaces;
-	pthread_once_t once;
 } all = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
-	.once = PTHREAD_ONCE_INIT,
 };
 
 static struct space *to_space(struct gm_space *s)
@@ -76,11 +74,11 @@ static void fork_child(void)
 		if (s->dropper != gm_epoch_owner())
 			s->dropper = NULL;
 	}
-	pthread_mutex_init(&all.lock, NULL);
 	pthread_cond_init(&all.changed, NULL);
+	pthread_mutex_unlock(&all.lock);
 }
 
-static void set_up(void)
+gm_at_load static void set_up(void)
 {
 	gm_os_atfork(fork_prepare, fork_parent, fork_child);
 }
@@ -114,12 +112,6 @@ int gm_space_new(struct gm_map *m, struct gm_space **out)
 
 	if (!s)
 		return gm_error_memory(sizeof(*s));
-	pthread_once(&all.once, set_up);
-	/*
-	 * Now, and not by its first reader: one that is in the midst of this when another
-	 * thread forks is gone in the child, which would wait for it.
-	 */
-	gm_epoch_set_up();
 	*s = init;
 	s->head.map = gm_map_get(m);
 	s->head.generation = 1;

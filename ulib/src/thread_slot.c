@@ -13,7 +13,6 @@ __thread uint64_t gm_thread_slot_own
 /* Bit n: slot n is taken. Slot 0 is for all who came too late. */
 static uint64_t taken = 1;
 static pthread_key_t key;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool have_key;
 
 static void give_back(void *slot)
@@ -23,7 +22,7 @@ static void give_back(void *slot)
 			   __ATOMIC_RELEASE);
 }
 
-static void make_key(void)
+gm_at_load static void make_key(void)
 {
 	have_key = !pthread_key_create(&key, give_back);
 }
@@ -33,7 +32,6 @@ uint64_t gm_thread_slot_take(void)
 	uint64_t old = __atomic_load_n(&taken, __ATOMIC_RELAXED), bit;
 	uint32_t slot;
 
-	pthread_once(&once, make_key);
 	if (!have_key)
 		return 0;
 	do {

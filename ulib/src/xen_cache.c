@@ -54,19 +54,17 @@ static void fork_child(void)
 	__atomic_fetch_add(&forks, 1, __ATOMIC_RELAXED);
 }
 
-static void watch_forks(void)
+gm_at_load static void watch_forks(void)
 {
 	gm_os_atfork(NULL, NULL, fork_child);
 }
 
 int gm_xen_cache_new(uint32_t pages, struct gm_xen_cache **out)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct gm_xen_cache *c = calloc(1, sizeof(*c) + pages * sizeof(c->entries[0]));
 
 	if (!c)
 		return gm_error_memory(pages * sizeof(c->entries[0]));
-	pthread_once(&once, watch_forks);
 	c->forks = __atomic_load_n(&forks, __ATOMIC_RELAXED);
 	pthread_mutex_init(&c->lock, NULL);
 	c->count = pages;

@@ -10,6 +10,7 @@
  *
  * All functions may run at once, in any thread, while others mark. Who asks
  * waits for others that ask for the same bitmap; who marks waits for nobody.
+ * A consumer is its process's: a forked child must not use it, nor free it.
  */
 #ifndef GUESTMEM_DIRTY_H
 #define GUESTMEM_DIRTY_H

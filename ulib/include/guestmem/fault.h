@@ -37,7 +37,8 @@ GM_API int gm_fault_enable(void);
  * gm_region_watch() - recover from faults in this region
  * @r: a region with a host address, mapped by the library
  *
- * The watch ends with the region. gm_fault_enable() comes first.
+ * The watch ends with the region. gm_fault_enable() comes first. A forked child has the
+ * watches of what memory it has.
  *
  * Return: 0; -EOPNOTSUPP (GM_ERR_NO_HOST_ADDR) no mapping of the library's;
  * -EINVAL (GM_ERR_OPTION) gm_fault_enable() was not called; -ENOSPC

@@ -53,13 +53,17 @@ GM_API int gm_kmod_device_query(const struct gm_kmod_device *d,
  * struct gm_kmod_bar - registers of a device, mapped
  * @regs: the first one; each access to a register is one of its own size, uncached
  * @len: bytes
+ * @process: that has them mapped; the library's
+ * @reserved: zero
  */
 struct gm_kmod_bar {
 	volatile void *regs;
 	uint64_t len;
+	uint32_t process;
+	uint32_t reserved;
 };
 
-GM_STATIC_ASSERT(sizeof(struct gm_kmod_bar) == 16, "ABI");
+GM_STATIC_ASSERT(sizeof(struct gm_kmod_bar) == 24, "ABI");
 
 /**
  * gm_kmod_bar_map() - map a device's registers
@@ -83,6 +87,8 @@ GM_API int gm_kmod_bar_map(struct gm_kmod_device *d, unsigned int bar,
 /**
  * gm_kmod_bar_unmap() - undo gm_kmod_bar_map()
  * @b: what that gave; zeroes, or unmapped before, does nothing
+ *
+ * A forked child that undoes its parent's leaves all that it has itself at that address.
  */
 GM_API void gm_kmod_bar_unmap(struct gm_kmod_bar *b);
 

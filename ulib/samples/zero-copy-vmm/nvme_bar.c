@@ -28,13 +28,12 @@ static int interrupt_open(struct nvme_bar *bar, struct gm_kmod_device *device)
 
 int nvme_bar_open(struct nvme_bar *bar, struct gm_kmod_device *device, bool interrupt)
 {
-	struct gm_kmod_bar registers;
-	int ret = gm_kmod_bar_map(device, 0, &registers);
+	int ret = gm_kmod_bar_map(device, 0, &bar->mapped);
 
 	if (ret)
 		return ret;
-	bar->regs = registers.regs;
-	bar->len = registers.len;
+	bar->regs = bar->mapped.regs;
+	bar->len = bar->mapped.len;
 	bar->interrupt = -1;
 	if (interrupt)
 		ret = interrupt_open(bar, device);
@@ -52,11 +51,9 @@ bool nvme_bar_interrupted(struct nvme_bar *bar)
 
 void nvme_bar_close(struct nvme_bar *bar)
 {
-	struct gm_kmod_bar registers = { .regs = bar->regs, .len = bar->len };
-
 	if (!bar->regs)
 		return;
-	gm_kmod_bar_unmap(&registers);
+	gm_kmod_bar_unmap(&bar->mapped);
 	bar->regs = NULL;
 	if (bar->interrupt >= 0)
 		close(bar->interrupt);

@@ -12,11 +12,13 @@
  * @regs: the first BAR
  * @len: bytes of it
  * @interrupt: eventfd that is signalled when there are completions, or -1
+ * @mapped: to unmap it
  */
 struct nvme_bar {
 	volatile uint8_t *regs;
 	uint64_t len;
 	int interrupt;
+	struct gm_kmod_bar mapped;
 };
 
 /* @interrupt: have it signal an eventfd. 0 or a negative errno. */
