@@ -219,7 +219,8 @@ int device_start(struct device *d, struct backend *backend, const struct gm_map 
 
 void device_stop(struct device *d)
 {
-	pthread_mutex_lock(&d->lock);
+	/* A guest whose requests offer others keeps the thread at work, with the lock. */
+	device_enter(d);
 	device_drain(d);
 	d->stop = true;
 	device_kick(d);

@@ -109,7 +109,7 @@ int device_set_map(struct device *d, struct gm_map *map);
 void device_read(struct device *d, uint64_t off, void *data, uint32_t len);
 void device_write(struct device *d, uint64_t off, const void *data, uint32_t len);
 
-/* For registers.c: take the lock, as soon as the device's thread lets it go. */
+/* Take the lock: the device's thread lets it go, even if it has work without end. */
 void device_enter(struct device *d);
 
 /* And with the lock held: */
