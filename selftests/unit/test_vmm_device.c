@@ -206,6 +206,18 @@ FIXTURE_TEARDOWN(device)
 	stop(self);
 }
 
+TEST_F(device, no_shared_memory)
+{
+	for (uint32_t region = 0; region < 2; region++) {
+		put(self, VIRTIO_MMIO_SHM_SEL, region);
+		EXPECT_EQ(UINT32_MAX, get(self, VIRTIO_MMIO_SHM_LEN_LOW));
+		EXPECT_EQ(UINT32_MAX, get(self, VIRTIO_MMIO_SHM_LEN_HIGH));
+		EXPECT_EQ(UINT32_MAX, get(self, VIRTIO_MMIO_SHM_BASE_LOW));
+		EXPECT_EQ(UINT32_MAX, get(self, VIRTIO_MMIO_SHM_BASE_HIGH));
+	}
+	sem_post(&self->slow.go);
+}
+
 /* With the lock held meanwhile none of these would return. */
 TEST_F(device, registers_do_not_wait)
 {
