@@ -95,6 +95,7 @@ int device_set_map(struct device *d, struct gm_map *map)
 	device_enter(d);
 	/* None is begun any more. Those that are find their memory as it was. */
 	d->blk.live = false;
+	d->stats.waited_for += d->blk.in_flight;
 	while (d->blk.in_flight || d->mending) {
 		device_kick(d);
 		pthread_cond_wait(&d->idle, &d->lock);

@@ -49,12 +49,14 @@ struct device_regs {
  * @busy_ns: time while it had something to do
  * @resets: by the driver, but for the first
  * @broken: times that the device needed a reset
+ * @waited_for: requests that were in flight when memory went, and ended first
  */
 struct device_stats {
 	uint64_t cpu_ns;
 	uint64_t busy_ns;
 	uint64_t resets;
 	uint64_t broken;
+	uint64_t waited_for;
 };
 
 /**

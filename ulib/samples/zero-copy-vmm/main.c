@@ -164,6 +164,7 @@ static void report(const struct machine *m, const struct memory_dirty *dirty, in
 	show("bytes_copied", b->stats.copied);
 	show("device_broken", d->stats.broken);
 	show("device_resets", d->stats.resets);
+	show("requests_waited_for", d->stats.waited_for);
 	show("cpu_ns_per_request", requests ? d->stats.cpu_ns / requests : 0);
 	show("wall_ns_per_request", requests ? d->stats.busy_ns / requests : 0);
 	show("dirty_pages_vcpu", dirty->vcpu);
