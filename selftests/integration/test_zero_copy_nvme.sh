@@ -48,6 +48,22 @@ no_splat()
 	! grep -aE 'BUG:|WARNING:|Oops|Call Trace|refcount_t|hung task|lockup' console
 }
 
+# Memory went with requests in flight, and none of these was given up.
+check_unplugged()
+{
+	local name in_flight done all=0
+
+	for name in unplug unplug-irq unplug-bounce; do
+		in_flight=$(zc_value $name requests_waited_for)
+		done=$(tr -d '\r' < report | sed -n "s/^$name: guest: done before //p")
+		check "$name: what was in flight came to its end" \
+			at_least "$done" "${in_flight:-none}"
+		all=$((all + ${in_flight:-0}))
+	done
+	# Each time, as a rule; but a busy machine can let the guest come late.
+	check "memory went with $all requests in flight" at_least $all 1
+}
+
 # It had memory mapped for the controller, and nothing is left of it.
 check_killed()
 {
@@ -86,6 +102,7 @@ check_machine()
 	done
 	check "what is written to the disk makes none dirty" \
 		is "$(zc_value writes dirty_pages_device)" 2
+	check_unplugged
 	check "Linux begins, with the RAM that it was told of" \
 		grep -q '^linux: guest: .*BIOS-e820: .*0x0000000100000000-.* usable' report
 	check "and finds the interrupt controller" \
@@ -98,7 +115,7 @@ check_machine()
 	check "the kernel has no complaint" no_splat
 }
 
-tap_plan 107
+tap_plan 115
 check_machine on
 check "no device address was a wrong one" is "$(vm_result faults)" 0
 check "an IOMMU has translated each" is "$(vm_result untranslated)" 0

@@ -36,6 +36,7 @@
 #define RAM (UINT64_C(1) << 20)
 #define USER (UINT64_C(7) << 40)
 #define NUM 16
+#define DEPTH 4
 #define NONE 0xff	/* no status yet */
 #define READ_BYTE 0x5a	/* all that the disk has */
 
@@ -48,9 +49,13 @@
 #define DATA 0x10000u
 #define OTHER 0x20000u
 
-/* IOVAs: of all memory, and of the data. */
+/* The same of the second queue is behind it. */
+#define SECOND 0x8000u
+
+/* IOVAs: of all memory, of the data, and what nobody has a translation for. */
 #define BIAS (UINT64_C(5) << 40)
 #define ELSEWHERE (UINT64_C(1) << 30)
+#define NOWHERE (UINT64_C(1) << 31)
 
 /* All that was submitted waits here. */
 static struct disk_io *held;
@@ -141,9 +146,10 @@ static uint64_t tell_u64(FIXTURE_DATA(iotlb) *t, uint32_t request, uint64_t valu
 	return tell(t, request, &value, sizeof(value), -1);
 }
 
-static uint64_t tell_state(FIXTURE_DATA(iotlb) *t, uint32_t request, uint32_t num)
+static uint64_t tell_state(FIXTURE_DATA(iotlb) *t, uint32_t request, uint32_t queue,
+			   uint32_t num)
 {
-	struct vu_vring_state s = { 0, num };
+	struct vu_vring_state s = { queue, num };
 
 	return tell(t, request, &s, sizeof(s), -1);
 }
@@ -172,28 +178,46 @@ static void lose(FIXTURE_DATA(iotlb) *t, uint64_t iova, uint64_t size)
 	gm_iommu_invalidate(t->viommu.iommu, gm_iova(iova), size);
 }
 
-static void put_desc(FIXTURE_DATA(iotlb) *t, uint16_t i, uint64_t iova, uint32_t len,
-		     uint16_t flags)
+/* @at is 0 or SECOND, as below. */
+static void put_desc(FIXTURE_DATA(iotlb) *t, uint64_t at, uint16_t i, uint64_t iova,
+		     uint32_t len, uint16_t flags)
 {
 	const struct desc d = {
 		gm_cpu_to_le64(iova), gm_cpu_to_le32(len), gm_cpu_to_le16(flags),
 		gm_cpu_to_le16((uint16_t)(i + 1)),
 	};
 
-	memcpy(t->host + DESC + i * sizeof(d), &d, sizeof(d));
+	memcpy(t->host + at + DESC + i * sizeof(d), &d, sizeof(d));
 }
 
-/* A read of one page is under way. */
-static bool begin_read(FIXTURE_DATA(iotlb) *t)
+static void set_avail(FIXTURE_DATA(iotlb) *t, uint64_t at, uint16_t count)
 {
-	const gm_le16_t idx = gm_cpu_to_le16(1);
+	const gm_le16_t idx = gm_cpu_to_le16(count);
 
-	t->host[STATUS] = NONE;
-	put_desc(t, 0, BIAS + HEADER, sizeof(struct header), VRING_DESC_F_NEXT);
-	put_desc(t, 1, ELSEWHERE, PAGE_SIZE, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE);
-	put_desc(t, 2, BIAS + STATUS, 1, VRING_DESC_F_WRITE);
-	memcpy(t->host + AVAIL + RING_IDX, &idx, sizeof(idx));
-	return !backend_run(&t->backend) && t->disk.in_flight == 1;
+	memcpy(t->host + at + AVAIL + RING_IDX, &idx, sizeof(idx));
+}
+
+/* A queue has one request, a read of one page. */
+static void offer_read(FIXTURE_DATA(iotlb) *t, uint64_t at, uint64_t data)
+{
+	t->host[at + STATUS] = NONE;
+	put_desc(t, at, 0, BIAS + at + HEADER, sizeof(struct header), VRING_DESC_F_NEXT);
+	put_desc(t, at, 1, data, PAGE_SIZE, VRING_DESC_F_NEXT | VRING_DESC_F_WRITE);
+	put_desc(t, at, 2, BIAS + at + STATUS, 1, VRING_DESC_F_WRITE);
+	set_avail(t, at, 1);
+}
+
+static uint64_t start_queue(FIXTURE_DATA(iotlb) *t, uint32_t queue, uint64_t at)
+{
+	const struct vu_vring_addr addr = {
+		.index = queue, .desc = BIAS + at + DESC, .avail = BIAS + at + AVAIL,
+		.used = BIAS + at + USED,
+	};
+
+	return tell_state(t, VU_SET_VRING_NUM, queue, NUM) |
+	       tell(t, VU_SET_VRING_ADDR, &addr, sizeof(addr), -1) |
+	       tell_u64(t, VU_SET_VRING_KICK, VU_VRING_NOFD | queue) |
+	       tell_state(t, VU_SET_VRING_ENABLE, queue, 1);
 }
 
 /* It has come to its end, where its data was. */
@@ -206,9 +230,6 @@ static bool is_done(const FIXTURE_DATA(iotlb) *t)
 FIXTURE_SETUP(iotlb)
 {
 	struct vu_mem_table table = { .count = 1, .regions = { { 0, RAM, USER, 0 } } };
-	const struct vu_vring_addr addr = {
-		.desc = BIAS + DESC, .avail = BIAS + AVAIL, .used = BIAS + USED,
-	};
 	int fd = memfd_create("ram", MFD_CLOEXEC), pair[2];
 
 	ASSERT_EQ(0, ftruncate(fd, RAM));
@@ -216,11 +237,11 @@ FIXTURE_SETUP(iotlb)
 	ASSERT_NE(MAP_FAILED, (void *)self->host);
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
 	self->channel = pair[0];
-	self->disk.depth = 4;
+	self->disk.depth = DEPTH;
 	self->disk.sectors = 1024;
 	held = NULL;
 	ASSERT_EQ(0, viommu_init(&self->viommu, &self->stats));
-	ASSERT_EQ(0, blk_init(&self->blk, &self->disk, &self->stats, &self->viommu, 1, "test"));
+	ASSERT_EQ(0, blk_init(&self->blk, &self->disk, &self->stats, &self->viommu, 2, "test"));
 	ASSERT_EQ(0, backend_init(&self->backend, &self->blk));
 	ASSERT_EQ(0, tell_u64(self, VU_SET_PROTOCOL_FEATURES,
 			      VU_PROTOCOL_F_REPLY_ACK | VU_PROTOCOL_F_BACKEND_REQ));
@@ -232,11 +253,10 @@ FIXTURE_SETUP(iotlb)
 			  offsetof(struct vu_mem_table, regions[1]), fd));
 	ASSERT_EQ(0, update(self, BIAS, 0, RAM, VU_IOTLB_RW));
 	ASSERT_EQ(0, update(self, ELSEWHERE, DATA, PAGE_SIZE, VU_IOTLB_RW));
-	ASSERT_EQ(0, tell_state(self, VU_SET_VRING_NUM, NUM));
-	ASSERT_EQ(0, tell(self, VU_SET_VRING_ADDR, &addr, sizeof(addr), -1));
-	ASSERT_EQ(0, tell_u64(self, VU_SET_VRING_KICK, VU_VRING_NOFD));
-	ASSERT_EQ(0, tell_state(self, VU_SET_VRING_ENABLE, 1));
-	ASSERT_TRUE(begin_read(self));
+	ASSERT_EQ(0, start_queue(self, 0, 0));
+	offer_read(self, 0, ELSEWHERE);
+	ASSERT_EQ(0, backend_run(&self->backend));
+	ASSERT_EQ(1, self->disk.in_flight);
 }
 
 FIXTURE_TEARDOWN(iotlb)
@@ -308,6 +328,44 @@ TEST_F(iotlb, status_byte)
 {
 	EXPECT_EQ(0, invalidate(self, BIAS + STATUS, 1));
 	EXPECT_TRUE(is_done(self));
+}
+
+/* The front-end's answer to a question: no. */
+static bool deny(FIXTURE_DATA(iotlb) *t)
+{
+	struct {
+		struct vu_header header;
+		uint64_t value;
+	} __attribute__((packed)) no = {
+		{ VU_BACKEND_IOTLB_MSG, VU_VERSION | VU_REPLY, sizeof(no.value) }, 1,
+	};
+
+	return send(t->channel, &no, sizeof(no), 0) == sizeof(no) &&
+	       !viommu_receive(&t->viommu);
+}
+
+/* An answer is kept for who waits for it, until there is room for the request. */
+TEST_F(iotlb, denied_without_room)
+{
+	ASSERT_EQ(0, start_queue(self, 1, SECOND));
+	offer_read(self, SECOND, NOWHERE);
+	EXPECT_EQ(0, backend_run(&self->backend));
+	EXPECT_EQ(1, self->stats.iotlb_asked);
+	/* The other queue has all the room. */
+	set_avail(self, 0, DEPTH);
+	EXPECT_EQ(0, backend_run(&self->backend));
+	ASSERT_EQ(DEPTH, self->disk.in_flight);
+	ASSERT_TRUE(deny(self));
+	EXPECT_EQ(0, backend_run(&self->backend));
+	EXPECT_EQ(NONE, self->host[SECOND + STATUS]);
+	disk_wait(&self->disk);
+	EXPECT_EQ(0, backend_run(&self->backend));
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, self->host[SECOND + STATUS]);
+	EXPECT_EQ(1, self->stats.iotlb_asked);
+	/* And no longer: the next one asks. */
+	set_avail(self, SECOND, 2);
+	EXPECT_EQ(0, backend_run(&self->backend));
+	EXPECT_EQ(2, self->stats.iotlb_asked);
 }
 
 TEST_HARNESS_MAIN

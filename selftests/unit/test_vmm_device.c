@@ -3,7 +3,8 @@
 /* gm-test: tsan */
 /*
  * test_vmm_device.c - the disk's thread of a sample, while its backend has to wait for the
- * medium: the virtual CPU accesses registers as ever, and who takes memory back waits.
+ * medium: the virtual CPU accesses registers as ever, and who takes memory back waits. And
+ * with work without end, which does not keep others out.
  */
 #define _GNU_SOURCE
 #include <semaphore.h>
@@ -168,14 +169,27 @@ static void set_up(FIXTURE_DATA(device) *t)
 	run_queue(t, NUM);
 }
 
-FIXTURE_SETUP(device)
+static void ram_new(struct __test_metadata *_metadata, FIXTURE_DATA(device) *t)
 {
 	void *host;
 
-	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), RAM, NULL, &self->ram));
-	ASSERT_OK(gm_map_new(&self->ram, 1, &self->map));
-	ASSERT_OK(gm_region_host(self->ram, gm_roff(0), &host));
-	self->host = host;
+	ASSERT_OK(gm_region_new_mmap(gm_gpa(0), RAM, NULL, &t->ram));
+	ASSERT_OK(gm_map_new(&t->ram, 1, &t->map));
+	ASSERT_OK(gm_region_host(t->ram, gm_roff(0), &host));
+	t->host = host;
+}
+
+static void stop(FIXTURE_DATA(device) *t)
+{
+	device_stop(&t->device);
+	device_exit(&t->device);
+	gm_map_put(t->map);
+	gm_region_put(t->ram);
+}
+
+FIXTURE_SETUP(device)
+{
+	ram_new(_metadata, self);
 	self->slow.base.ops = &slow_ops;
 	self->slow.base.sectors = SECTORS;
 	self->slow.base.block_size = SECTOR_SIZE;
@@ -189,10 +203,19 @@ FIXTURE_SETUP(device)
 
 FIXTURE_TEARDOWN(device)
 {
-	device_stop(&self->device);
-	device_exit(&self->device);
-	gm_map_put(self->map);
-	gm_region_put(self->ram);
+	stop(self);
+}
+
+TEST_F(device, no_shared_memory)
+{
+	for (uint32_t region = 0; region < 2; region++) {
+		put(self, VIRTIO_MMIO_SHM_SEL, region);
+		EXPECT_EQ(UINT32_MAX, get(self, VIRTIO_MMIO_SHM_LEN_LOW));
+		EXPECT_EQ(UINT32_MAX, get(self, VIRTIO_MMIO_SHM_LEN_HIGH));
+		EXPECT_EQ(UINT32_MAX, get(self, VIRTIO_MMIO_SHM_BASE_LOW));
+		EXPECT_EQ(UINT32_MAX, get(self, VIRTIO_MMIO_SHM_BASE_HIGH));
+	}
+	sem_post(&self->slow.go);
 }
 
 /* With the lock held meanwhile none of these would return. */
@@ -315,6 +338,81 @@ TEST_F(device, nothing_in_flight)
 	map_begin(_metadata, self, &thread);
 	sem_post(&self->slow.go);
 	map_end(_metadata, self, thread);
+}
+
+/* What it has read has come to where the ring is, and offers the next request. */
+struct endless {
+	struct backend base;
+	struct backend_io *first;
+	struct backend_io *last;
+	uint8_t *idx;
+	uint16_t offered;
+	unsigned int looks;
+	unsigned int done;
+};
+
+static int endless_submit(struct backend *b, struct backend_io *io)
+{
+	struct endless *e = (struct endless *)b;
+
+	io->next = NULL;
+	if (e->first)
+		e->last->next = io;
+	else
+		e->first = io;
+	e->last = io;
+	return 0;
+}
+
+static void endless_offer(struct endless *e)
+{
+	const gm_le16_t idx = gm_cpu_to_le16(++e->offered);
+
+	memcpy(e->idx, &idx, sizeof(idx));
+}
+
+/* Not at each look, or blk_run() would not end. */
+static struct backend_io *endless_reap(struct backend *b)
+{
+	struct endless *e = (struct endless *)b;
+	struct backend_io *io = e->first;
+
+	if (!io || ++e->looks % 3)
+		return NULL;
+	e->first = io->next;
+	io->result = 0;
+	endless_offer(e);
+	__atomic_add_fetch(&e->done, 1, __ATOMIC_SEQ_CST);
+	return io;
+}
+
+static const struct backend_ops endless_ops = {
+	.submit = endless_submit, .reap = endless_reap, .poll_fd = slow_poll_fd,
+};
+
+/* The thread never gets to a moment without work; without its leave, nobody else in. */
+TEST(stop_with_requests_that_offer_others)
+{
+	FIXTURE_DATA(device) t = { .reset = false };
+	struct endless e = {
+		.base = {
+			.ops = &endless_ops, .sectors = SECTORS, .block_size = SECTOR_SIZE,
+			.max_bytes = 4096,
+		},
+	};
+
+	ram_new(_metadata, &t);
+	ASSERT_EQ(0, device_start(&t.device, &e.base, t.map));
+	offer(&t);
+	e.idx = t.host + AVAIL + RING_IDX;
+	/* One of two is always under way when the other one has come back. */
+	endless_offer(&e);
+	endless_offer(&e);
+	run_queue(&t, NUM);
+	while (__atomic_load_n(&e.done, __ATOMIC_SEQ_CST) < 1000)
+		sched_yield();
+	stop(&t);
+	EXPECT_EQ(NULL, e.first);
 }
 
 TEST_HARNESS_MAIN

@@ -18,6 +18,8 @@
 #include <unistd.h>
 #include <guestmem.h>
 
+#include "barrier.h"
+
 #define LOW_SIZE (UINT64_C(8) << 20)
 #define HIGH_BASE (UINT64_C(4) << 30)
 #define HIGH_SIZE (UINT64_C(8) << 20)
@@ -84,22 +86,41 @@ static int memory_new(struct gm_kmod *module, struct gm_map **map)
 	return gm_map_new_kmod(module, ranges, opts, 2, map);
 }
 
+/* Registers are little-endian, as PCI has it. */
+static void edu_write(volatile uint8_t *regs, uint32_t at, uint64_t value)
+{
+	volatile void *p = regs + at;
+
+	*(volatile gm_le64_t *)p = gm_cpu_to_le64(value);
+}
+
+static bool edu_runs(const volatile uint8_t *regs)
+{
+	const volatile void *p = regs + EDU_COMMAND;
+
+	return gm_le32_to_cpu(*(const volatile gm_le32_t *)p) & EDU_RUN;
+}
+
 /* One transfer between memory, at a device address, and the device's buffer. */
 static int edu_transfer(volatile uint8_t *regs, uint64_t memory, uint64_t buffer, uint64_t len,
 			bool to_memory)
 {
 	unsigned int ms;
 
-	*(volatile uint64_t *)(regs + EDU_FROM) = to_memory ? buffer : memory;
-	*(volatile uint64_t *)(regs + EDU_TO) = to_memory ? memory : buffer;
-	*(volatile uint64_t *)(regs + EDU_COUNT) = len;
-	*(volatile uint64_t *)(regs + EDU_COMMAND) = EDU_RUN | (to_memory ? EDU_TO_MEMORY : 0);
-	for (ms = 0; ms < 10000; ms++) {
-		if (!(*(volatile uint32_t *)(regs + EDU_COMMAND) & EDU_RUN))
-			return 0;
+	edu_write(regs, EDU_FROM, to_memory ? buffer : memory);
+	edu_write(regs, EDU_TO, to_memory ? memory : buffer);
+	edu_write(regs, EDU_COUNT, len);
+	/* The data is in memory before the device looks. */
+	dma_write_barrier();
+	edu_write(regs, EDU_COMMAND, EDU_RUN | (to_memory ? EDU_TO_MEMORY : 0));
+	for (ms = 0; edu_runs(regs); ms++) {
+		if (ms == 10000)
+			return -ETIMEDOUT;
 		usleep(1000);
 	}
-	return -ETIMEDOUT;
+	/* And what it has written is read only now. */
+	dma_read_barrier();
+	return 0;
 }
 
 /*

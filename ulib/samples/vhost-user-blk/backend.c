@@ -414,7 +414,8 @@ int backend_run(struct backend *b)
 
 	rings_translated(b);
 	ret = blk_run(b->blk);
-	viommu_told(b->blk->viommu);
+	if (!blk_has_answers(b->blk))
+		viommu_told(b->blk->viommu);
 	/* Whatever came of it: if memory went away, that is the reason. */
 	if (memory_fault(&b->memory) || inflight_fault(&b->inflight) || dirty_fault(&b->dirty))
 		return -EIO;

@@ -104,6 +104,12 @@ void blk_set_map(struct blk *b, struct gm_map *map);
 int blk_run(struct blk *b);
 
 /*
+ * Has a queue all the answers of the IOMMU that its next request waits for, and has not
+ * looked at them? There was no room for the request, or it was not its turn.
+ */
+bool blk_has_answers(const struct blk *b);
+
+/*
  * Do what a killed process has left of a queue that is mapped, live or not, and
  * nothing else: up to the first request that an IOMMU must be asked for. Return: 0;
  * an error as blk_run().

@@ -134,6 +134,19 @@ int blk_run(struct blk *b)
 	return 1;
 }
 
+bool blk_has_answers(const struct blk *b)
+{
+	unsigned int i;
+
+	for (i = 0; i < b->queue_count; i++) {
+		const struct blk_queue *q = &b->queues[i];
+
+		if (q->live && q->question && !viommu_is_asking(b->viommu, q->question))
+			return true;
+	}
+	return false;
+}
+
 void blk_drain(struct blk *b)
 {
 	b->draining = true;

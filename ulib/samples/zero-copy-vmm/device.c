@@ -95,6 +95,7 @@ int device_set_map(struct device *d, struct gm_map *map)
 	device_enter(d);
 	/* None is begun any more. Those that are find their memory as it was. */
 	d->blk.live = false;
+	d->stats.waited_for += d->blk.in_flight;
 	while (d->blk.in_flight || d->mending) {
 		device_kick(d);
 		pthread_cond_wait(&d->idle, &d->lock);
@@ -219,7 +220,8 @@ int device_start(struct device *d, struct backend *backend, const struct gm_map 
 
 void device_stop(struct device *d)
 {
-	pthread_mutex_lock(&d->lock);
+	/* A guest whose requests offer others keeps the thread at work, with the lock. */
+	device_enter(d);
 	device_drain(d);
 	d->stop = true;
 	device_kick(d);

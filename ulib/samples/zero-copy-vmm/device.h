@@ -49,12 +49,14 @@ struct device_regs {
  * @busy_ns: time while it had something to do
  * @resets: by the driver, but for the first
  * @broken: times that the device needed a reset
+ * @waited_for: requests that were in flight when memory went, and ended first
  */
 struct device_stats {
 	uint64_t cpu_ns;
 	uint64_t busy_ns;
 	uint64_t resets;
 	uint64_t broken;
+	uint64_t waited_for;
 };
 
 /**
@@ -109,7 +111,7 @@ int device_set_map(struct device *d, struct gm_map *map);
 void device_read(struct device *d, uint64_t off, void *data, uint32_t len);
 void device_write(struct device *d, uint64_t off, const void *data, uint32_t len);
 
-/* For registers.c: take the lock, as soon as the device's thread lets it go. */
+/* Take the lock: the device's thread lets it go, even if it has work without end. */
 void device_enter(struct device *d);
 
 /* And with the lock held: */

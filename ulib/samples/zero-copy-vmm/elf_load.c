@@ -134,7 +134,18 @@ static int load_segment(int fd, struct gm_view *v, const Elf64_Phdr *p)
 	return err ? because_gm(err, "segment") : 0;
 }
 
-static int load(int fd, const struct gm_map *map, uint64_t min, uint64_t *entry)
+static uint64_t end_of(const Elf64_Phdr *p, unsigned int count)
+{
+	uint64_t end = 0;
+	unsigned int i;
+
+	for (i = 0; i < count; i++)
+		if (p[i].p_type == PT_LOAD && p[i].p_memsz && p[i].p_paddr + p[i].p_memsz > end)
+			end = p[i].p_paddr + p[i].p_memsz;
+	return end;
+}
+
+static int load(int fd, const struct gm_map *map, uint64_t min, struct elf_program *out)
 {
 	Elf64_Phdr segments[SEGMENTS_MAX];
 	struct gm_view view;
@@ -154,17 +165,21 @@ static int load(int fd, const struct gm_map *map, uint64_t min, uint64_t *entry)
 	for (i = 0; !err && i < header.e_phnum; i++)
 		if (segments[i].p_type == PT_LOAD)
 			err = load_segment(fd, &view, &segments[i]);
-	*entry = header.e_entry;
-	return err;
+	if (err)
+		return err;
+	out->entry = header.e_entry;
+	out->end = end_of(segments, header.e_phnum);
+	return 0;
 }
 
-int elf_load(const char *path, const struct gm_map *map, uint64_t min, uint64_t *entry)
+int elf_load(const char *path, const struct gm_map *map, uint64_t min,
+	     struct elf_program *out)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return because(-errno, "%s: %s", path, strerror(errno));
-	err = load(fd, map, min, entry);
+	err = load(fd, map, min, out);
 	close(fd);
 	return err;
 }

@@ -56,8 +56,9 @@ static void describe_ram(struct boot_params *p, const struct gm_map *map)
 	}
 }
 
-/* At the end of the last region below 4 GiB: far from where the kernel is. */
-static int load_initrd(struct boot_params *p, struct gm_view *v, const struct gm_map *map, int fd)
+/* At the end of the last region below 4 GiB; the kernel comes before it. */
+static int load_initrd(struct boot_params *p, struct gm_view *v, const struct gm_map *map,
+		       uint64_t kernel_end, int fd)
 {
 	struct gm_fd_source file;
 	uint64_t end = 0, start;
@@ -76,6 +77,8 @@ static int load_initrd(struct boot_params *p, struct gm_view *v, const struct gm
 	if (st.st_size <= 0 || (uint64_t)st.st_size > end)
 		return -EFBIG;
 	start = (end - (uint64_t)st.st_size) & ~(uint64_t)(PAGE - 1);
+	if (start < kernel_end)
+		return -EFBIG;
 	gm_fd_source_init_at(&file, fd, 0);
 	err = gm_view_read_exact_from(v, gm_gpa(start), &file.source, (uint64_t)st.st_size);
 	p->hdr.ramdisk_image = (uint32_t)start;
@@ -84,18 +87,19 @@ static int load_initrd(struct boot_params *p, struct gm_view *v, const struct gm
 }
 
 static int add_initrd(struct boot_params *p, struct gm_view *v, const struct gm_map *map,
-		      const char *path)
+		      uint64_t kernel_end, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return because(-errno, "%s: %s", path, strerror(errno));
-	err = load_initrd(p, v, map, fd);
+	err = load_initrd(p, v, map, kernel_end, fd);
 	close(fd);
 	return err ? because(err, "%s: %s", path, strerror(-err)) : 0;
 }
 
-int linux_write(const struct gm_map *map, const char *initrd, const char *cmdline)
+int linux_write(const struct gm_map *map, uint64_t kernel_end, const char *initrd,
+		const char *cmdline)
 {
 	struct boot_params p = {
 		.acpi_rsdp_addr = ACPI_BASE,
@@ -113,7 +117,7 @@ int linux_write(const struct gm_map *map, const char *initrd, const char *cmdlin
 		return because(-E2BIG, "a command line that is too long");
 	gm_view_init(&view, map);
 	describe_ram(&p, map);
-	err = initrd ? add_initrd(&p, &view, map, initrd) : 0;
+	err = initrd ? add_initrd(&p, &view, map, kernel_end, initrd) : 0;
 	if (err)
 		return err;
 	err = boot_write_tables(&view, 0);

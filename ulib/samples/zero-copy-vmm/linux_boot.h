@@ -14,11 +14,14 @@
 
 /*
  * Write what the 64-bit boot protocol wants: a page of parameters, the command line, page
- * tables; and load the file @initrd, unless it is NULL. The kernel is loaded already.
+ * tables; and load the file @initrd, unless it is NULL. The kernel is loaded already, and
+ * ends at @kernel_end.
  *
- * Return: 0; a negative errno with because().
+ * Return: 0; a negative errno with because(), of which -EFBIG: an initrd that does not fit
+ * between the kernel and the end of memory below 4 GiB.
  */
-int linux_write(const struct gm_map *map, const char *initrd, const char *cmdline);
+int linux_write(const struct gm_map *map, uint64_t kernel_end, const char *initrd,
+		const char *cmdline);
 
 /* As boot_set_registers(), in ring 0. */
 void linux_set_registers(uint64_t entry, struct kvm_regs *regs, struct kvm_sregs *sregs);

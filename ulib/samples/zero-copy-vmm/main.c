@@ -164,6 +164,7 @@ static void report(const struct machine *m, const struct memory_dirty *dirty, in
 	show("bytes_copied", b->stats.copied);
 	show("device_broken", d->stats.broken);
 	show("device_resets", d->stats.resets);
+	show("requests_waited_for", d->stats.waited_for);
 	show("cpu_ns_per_request", requests ? d->stats.cpu_ns / requests : 0);
 	show("wall_ns_per_request", requests ? d->stats.busy_ns / requests : 0);
 	show("dirty_pages_vcpu", dirty->vcpu);
@@ -174,7 +175,8 @@ static void report(const struct machine *m, const struct memory_dirty *dirty, in
 	printf("guest=%s\n", verdict(&m->console, end));
 }
 
-static int load_program(const struct options *o, const struct gm_map *map, uint64_t *entry)
+static int load_program(const struct options *o, const struct gm_map *map,
+			struct elf_program *program)
 {
 	struct boot_info info = {
 		.device = DEVICE_BASE, .repeat = o->repeat, .size = o->size, .depth = o->depth,
@@ -182,32 +184,33 @@ static int load_program(const struct options *o, const struct gm_map *map, uint6
 	int err;
 
 	strncpy(info.mode, o->mode, sizeof(info.mode) - 1);
-	err = elf_load(o->guest, map, BOOT_END, entry);
+	err = elf_load(o->guest, map, BOOT_END, program);
 	if (err)
 		return err;
 	err = boot_write(map, &info);
 	return err ? because_gm(err, "boot") : 0;
 }
 
-static int load_kernel(const struct options *o, const struct gm_map *map, uint64_t *entry)
+static int load_kernel(const struct options *o, const struct gm_map *map,
+		       struct elf_program *kernel)
 {
-	int err = elf_load(o->kernel, map, LINUX_MIN, entry);
+	int err = elf_load(o->kernel, map, LINUX_MIN, kernel);
 
-	return err ? err : linux_write(map, o->initrd, o->cmdline);
+	return err ? err : linux_write(map, kernel->end, o->initrd, o->cmdline);
 }
 
 /* Program and tables into RAM, the virtual CPU to its first instruction. */
 static int load(struct vm *vm, const struct options *o, const struct gm_map *map)
 {
-	uint64_t entry;
-	int err = o->kernel ? load_kernel(o, map, &entry) : load_program(o, map, &entry);
+	struct elf_program p;
+	int err = o->kernel ? load_kernel(o, map, &p) : load_program(o, map, &p);
 
 	if (err)
 		return err;
 	memory_clean(map);
 	err = vm_set_memory(vm, map);
 	if (!err)
-		err = vm_set_cpu(vm, entry, o->kernel ? linux_set_registers : boot_set_registers);
+		err = vm_set_cpu(vm, p.entry, o->kernel ? linux_set_registers : boot_set_registers);
 	return err ? because(err, "KVM: %s", strerror(-err)) : 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../dma/barrier.h"
 #include "nvme.h"
 
 #define ADMIN_ENTRIES 16
@@ -205,7 +206,7 @@ int nvme_start(struct nvme *c)
 		return ret;
 	nvme_write32(&c->bar, NVME_AQA, (ADMIN_ENTRIES - 1) | (ADMIN_ENTRIES - 1) << 16);
 	nvme_write32(&c->bar, NVME_CC, NVME_CC_IOSQES | NVME_CC_IOCQES);
-	nvme_write_barrier();
+	dma_write_barrier();
 	nvme_write32(&c->bar, NVME_CC, NVME_CC_IOSQES | NVME_CC_IOCQES | NVME_CC_EN);
 	ret = wait_ready(c, NVME_CSTS_RDY);
 	if (!ret)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * nvme_bar.h - the controller's registers, and what orders memory against them.
+ * nvme_bar.h - the controller's registers.
  */
 #ifndef NVME_BAR_H
 #define NVME_BAR_H
@@ -47,34 +47,6 @@ static inline uint64_t nvme_read64(const struct nvme_bar *bar, uint32_t at)
 	uint64_t low = nvme_read32(bar, at);
 
 	return low | (uint64_t)nvme_read32(bar, at + 4) << 32;
-}
-
-/*
- * What was written to memory is there before a register is written that has the device
- * look. On x86 stores stay in order, also those to registers. A fence of the language is
- * about other CPUs, and orders no device elsewhere.
- */
-static inline void nvme_write_barrier(void)
-{
-#if defined(__x86_64__)
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-#elif defined(__aarch64__)
-	__asm__ volatile("dmb oshst" : : : "memory");
-#else
-	__sync_synchronize();
-#endif
-}
-
-/* What is read from memory after it was written by the device after what was read before. */
-static inline void nvme_read_barrier(void)
-{
-#if defined(__x86_64__)
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-#elif defined(__aarch64__)
-	__asm__ volatile("dmb oshld" : : : "memory");
-#else
-	__sync_synchronize();
-#endif
 }
 
 #endif /* NVME_BAR_H */

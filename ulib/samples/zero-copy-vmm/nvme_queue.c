@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../dma/barrier.h"
 #include "nvme_queue.h"
 
 int nvme_queue_init(struct nvme_queue *q, const struct nvme_bar *bar, struct nvme_memory *memory,
@@ -71,7 +72,7 @@ void nvme_queue_ring(struct nvme_queue *q)
 	if (q->rung == q->tail)
 		return;
 	/* Entries, lists and data are in memory before the controller looks. */
-	nvme_write_barrier();
+	dma_write_barrier();
 	nvme_write32(q->bar, q->sq_doorbell, q->tail);
 	q->rung = q->tail;
 }
@@ -87,7 +88,7 @@ int nvme_queue_take(struct nvme_queue *q, struct nvme_done *done)
 	if (NVME_TAIL_PHASE(tail) != q->phase)
 		return 0;
 	/* The phase first, then what it is about, and the data. */
-	nvme_read_barrier();
+	dma_read_barrier();
 	sq_head = gm_le16_to_cpu(entry->sq_head);
 	sq_id = gm_le16_to_cpu(entry->sq_id);
 	if (id >= q->entries - 1 || !q->in_flight[id] || cid != q->cid[id] ||

@@ -169,6 +169,12 @@ static uint32_t read_register(const struct device *d, uint64_t off)
 		return !r->queue_sel && r->queue_ready;
 	case VIRTIO_MMIO_STATUS:
 		return r->status;
+	case VIRTIO_MMIO_SHM_LEN_LOW:
+	case VIRTIO_MMIO_SHM_LEN_HIGH:
+	case VIRTIO_MMIO_SHM_BASE_LOW:
+	case VIRTIO_MMIO_SHM_BASE_HIGH:
+		/* There is no shared memory, whichever region is selected. */
+		return UINT32_MAX;
 	}
 	return 0;
 }
