@@ -111,7 +111,7 @@ blk_await_socket()
 	local end=$((SECONDS + 20))
 
 	until [ -S "$1" ]; do
-		if ! kill -0 "$2" 2>/dev/null || [ "$SECONDS" -ge "$end" ]; then
+		if ! process_runs "$2" || [ "$SECONDS" -ge "$end" ]; then
 			show_logs "$3"
 			bail_out "nothing listens on $1"
 		fi

@@ -30,9 +30,9 @@ second_start()
 	ln -s ../initramfs initramfs
 	BLK_IMAGE_DIR=.. blk_device_start --verbose
 	second_device_pid=$blk_device_pid
-	defer "kill -KILL \$second_pid 2>/dev/null"
 	vm_launch "$@" -incoming unix:migration.sock
 	second_pid=$vm_pid
+	defer "end_process $second_pid"
 	blk_await_socket migration.sock "$vm_pid" qemu.log
 	cd ..
 }
