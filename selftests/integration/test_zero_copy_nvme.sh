@@ -48,10 +48,11 @@ no_splat()
 	! grep -aE 'BUG:|WARNING:|Oops|Call Trace|refcount_t|hung task|lockup' console
 }
 
-# It had memory mapped for the controller, and nothing is left of it.
+# It had requests done, and memory mapped for the controller, and nothing is left of it.
 check_killed()
 {
-	check "$1: it was at work" at_least "$(zc_value "$1" maps_before)" 4
+	check "$1: it was at work" is "$(zc_value "$1" at_work)" yes
+	check "$1: memory was mapped" at_least "$(zc_value "$1" maps_before)" 4
 	check "$1: nothing is mapped any more" is "$(zc_value "$1" maps_after)" 0
 	check "$1: no memory is left behind" is "$(zc_value "$1" regions_after)" 0
 }
@@ -98,7 +99,7 @@ check_machine()
 	check "the kernel has no complaint" no_splat
 }
 
-tap_plan 107
+tap_plan 111
 check_machine on
 check "no device address was a wrong one" is "$(vm_result faults)" 0
 check "an IOMMU has translated each" is "$(vm_result untranslated)" 0
