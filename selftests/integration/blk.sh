@@ -7,19 +7,21 @@
 #
 # A disk image is a file system of FS_MIB and behind it a raw range:
 #
-#	| ext4: host/ (the host's files), waste, later guest/ | zeroes | new | old |
+#	| ext4: host/ (the host's files), waste, later guest/ | word | zeroes | new | old |
 #
-# The guest leaves the three parts of the raw range; see guest/blk.sh.
+# The guest leaves the three parts of the raw range; see guest/blk.sh. The word is what
+# the host tells a guest that runs; see blk_tell().
 
 # The program under test. GM_VHOST_USER_BLK names another one.
 BLK_DEVICE=${GM_VHOST_USER_BLK:-$GM_BUILD/samples/vhost-user-blk}
 
 MIB=$((1024 * 1024))
-FS_MIB=96
+FS_MIB=95
 RAW_MIB=48
 ZERO_MIB=4
 NEW_MIB=20
-RAW_OFFSET=$((FS_MIB * MIB))
+WORD_OFFSET=$((FS_MIB * MIB))
+RAW_OFFSET=$((WORD_OFFSET + MIB))
 RAW_LENGTH=$((RAW_MIB * MIB))
 ZERO_LENGTH=$((ZERO_MIB * MIB))
 NEW_OFFSET=$((RAW_OFFSET + ZERO_LENGTH))
@@ -38,7 +40,7 @@ blk_prepare()
 	shift
 	blk_build_load
 	stage "making the disk"
-	for name in RAW_OFFSET RAW_LENGTH ZERO_LENGTH NEW_OFFSET NEW_LENGTH \
+	for name in WORD_OFFSET RAW_OFFSET RAW_LENGTH ZERO_LENGTH NEW_OFFSET NEW_LENGTH \
 			SEED NEW_SEED; do
 		echo "$name=${!name}"
 	done > params
@@ -74,7 +76,7 @@ blk_make_image()
 		head -c $((n * n * 37)) /dev/urandom > "files/host/small$n"
 	done
 	head -c $((8 * MIB)) /dev/urandom > files/waste
-	truncate -s $(((FS_MIB + RAW_MIB) * MIB)) "$1"
+	truncate -s $((RAW_OFFSET + RAW_LENGTH)) "$1"
 	mkfs.ext4 -q -F -b 4096 -E lazy_itable_init=0 -d files "$1" \
 		$((FS_MIB * MIB / 4096))
 }
@@ -105,13 +107,20 @@ blk_peer_start()
 	blk_await_socket peer.sock $blk_peer_pid peer.log
 }
 
+# blk_tell WORD: the guest reads it from its disk; see was_told() in guest/lib.sh.
+blk_tell()
+{
+	printf %s "$1" |
+		dd of=disk.img bs=1 seek="$WORD_OFFSET" conv=notrunc status=none
+}
+
 # blk_await_socket PATH PID LOG: until the server listens.
 blk_await_socket()
 {
 	local end=$((SECONDS + 20))
 
 	until [ -S "$1" ]; do
-		if ! kill -0 "$2" 2>/dev/null || [ "$SECONDS" -ge "$end" ]; then
+		if ! process_runs "$2" || [ "$SECONDS" -ge "$end" ]; then
 			show_logs "$3"
 			bail_out "nothing listens on $1"
 		fi

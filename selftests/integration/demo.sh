@@ -98,7 +98,7 @@ blk_prepare blk.sh SLICES=$SLICES SLICE_MS=$SLICE_MS
 blk_device_start
 blk_peer_start
 echo "A stock Linux $(cat "$vm_kernel/version") guest in QEMU (${vm_accel%%,*}, 2 CPUs, $VM_MEMORY)"
-echo "Its disk: $((FS_MIB + RAW_MIB)) MiB, 2 queues, served by $(basename "$BLK_DEVICE")"
+echo "Its disk: $(((RAW_OFFSET + RAW_LENGTH) / MIB)) MiB, 2 queues, served by $(basename "$BLK_DEVICE")"
 
 guest=0
 device=0

@@ -51,14 +51,26 @@ stage_end()
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 }
 
-# End the background process PID: ask first. Its exit status.
+# Does our background process PID run? When it has ended, that is no number of ours any
+# more: another process may have it.
+process_runs()
+{
+	[[ $'\n'$(jobs -rp)$'\n' = *$'\n'"$1"$'\n'* ]]
+}
+
+# End the background process PID, if it still runs: ask first. Its exit status.
 end_process()
 {
-	local status=0
+	local status=0 end=$((SECONDS + 20))
 
-	kill -TERM "$1" 2>/dev/null || true
-	timeout 20 tail --pid="$1" -s 0.1 -f /dev/null ||
-		kill -KILL "$1" 2>/dev/null || true
+	! process_runs "$1" || kill -TERM "$1" || true
+	while process_runs "$1"; do
+		if [ "$SECONDS" -ge $end ]; then
+			kill -KILL "$1" || true
+			break
+		fi
+		sleep 0.1
+	done
 	wait "$1" 2>/dev/null || status=$?
 	return $status
 }

@@ -4,7 +4,8 @@
 # probe-accel.sh KERNEL: print the value of QEMU's -accel for the kernel in
 # folder KERNEL (see fetch-kernel.sh). KVM only if it has really booted this
 # kernel once: a /dev/kvm that opens may still be unable to. The finding is
-# kept in KERNEL/accel. GM_ACCEL overrides it.
+# kept in KERNEL/accel; that it took too long is none, as others may have had the
+# machine. GM_ACCEL overrides it.
 #
 # Without KVM, one thread translates for all CPUs: with one for each, QEMU 7.2
 # can keep the translation of code that another CPU is changing, and a kernel
@@ -56,7 +57,7 @@ echo 'exit 21' > "$tmp/run.sh"
 status=0
 # The braces silence the shell too, which would tell of QEMU's abort.
 {
-	timeout -k 1 10 qemu-system-x86_64 -nodefaults -no-user-config \
+	timeout -k 1 60 qemu-system-x86_64 -nodefaults -no-user-config \
 		-display none -no-reboot -accel "$kvm" -cpu max -machine q35 \
 		-m 256 -smp 2 -kernel "$image" \
 		-initrd "$tmp/initramfs" \
@@ -65,9 +66,12 @@ status=0
 		-device isa-debug-exit,iobase=0xf4,iosize=4 \
 		< /dev/null || status=$?
 } > /dev/null 2>&1
-if [ $status = $((21 << 1 | 1)) ]; then
-	echo kvm > "$kernel/accel"
-else
-	echo tcg > "$kernel/accel"
-fi
+case $status in
+$((21 << 1 | 1))) echo kvm > "$kernel/accel" ;;
+124 | 137)
+	echo "$tcg"
+	exit 0
+	;;
+*) echo tcg > "$kernel/accel" ;;
+esac
 answer

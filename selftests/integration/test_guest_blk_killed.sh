@@ -17,7 +17,7 @@ vm_expect busy || bail_out "the first guest does not get to its load"
 vm_kill
 blk_reported_sums kept > kept.sums
 
-check "the device outlives its guest" kill -0 "$blk_device_pid"
+check "the device outlives its guest" process_runs "$blk_device_pid"
 vm_prepare blk.sh "$PWD/params:params" "$blk_load:bin/blkload"
 # shellcheck disable=SC2046
 vm_start $(blk_disk device.sock 04) || bail_out "the second guest does not boot"

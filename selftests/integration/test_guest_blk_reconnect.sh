@@ -14,6 +14,7 @@ LOAD_SECONDS=${GM_LOAD_SECONDS:-20}
 # Kills come while the guest writes, with time left to be served after the last.
 KILL_SECONDS=$((LOAD_SECONDS * 3 / 4))
 KILLS_MIN=$((LOAD_SECONDS / 10))
+WRITES_MIN=200
 RANDOM=4711
 
 # The guest uses the device that runs now: rings and all.
@@ -89,7 +90,7 @@ driver_is_content()
 }
 
 tap_plan 14
-blk_prepare reconnect.sh LOAD_SECONDS=$LOAD_SECONDS
+blk_prepare reconnect.sh LOAD_SECONDS=$LOAD_SECONDS WRITES_MIN=$WRITES_MIN
 : > killed.log
 blk_device_start --verbose
 # shellcheck disable=SC2046 # a list of arguments
@@ -98,7 +99,7 @@ vm_expect "load begins" || bail_out "the guest does not get to its load"
 kills=0
 noted=0
 end=$((SECONDS + KILL_SECONDS))
-while [ "$SECONDS" -lt $end ]; do
+while [ "$SECONDS" -lt $end ] || [ $kills -lt "$KILLS_MIN" ]; do
 	sleep "$((RANDOM % 2)).$((RANDOM % 900 + 100))"
 	stage "killing the device"
 	kill_and_restart
@@ -106,6 +107,7 @@ while [ "$SECONDS" -lt $end ]; do
 	kills=$((kills + 1))
 done
 check "the load has outlasted all kills" is "$(vm_result churned)" ""
+blk_tell enough
 guest=0
 vm_wait || guest=$?
 
@@ -116,7 +118,7 @@ check "the host finds the guest's files" blk_guest_files_equal
 check "the file system is clean" blk_fs_clean
 check "the raw range is as the guest has left it" raw_is_equal
 check "the guest's driver is content" driver_is_content
-check "the guest has written enough" at_least "$(vm_result churned)" 200
+check "the guest has written enough" at_least "$(vm_result churned)" $WRITES_MIN
 check "the device was killed often" at_least $kills "$KILLS_MIN"
 check "kills met requests in flight" at_least "$noted" $((kills / 2))
 check "these were done again" were_done_again

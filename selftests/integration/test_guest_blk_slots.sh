@@ -16,6 +16,7 @@ PLUG_GPA=$((4096 * MIB))
 PART_LENGTH=$((8 * MIB))
 CHURN_OFFSET=$((RAW_OFFSET + 4 * PART_LENGTH))
 CHURN_LENGTH=$((RAW_LENGTH - 4 * PART_LENGTH))
+WRITES_MIN=500
 VM_MEMORY=256M,slots=4,maxmem=2G
 # Movable memory holds no kernel data, so it can be plugged out.
 VM_APPEND=memhp_default_state=online_movable
@@ -59,7 +60,7 @@ slots()
 	: > device.log
 	blk_prepare slots.sh PLUG_MIB=$PLUG_MIB PLUG_GPA=$PLUG_GPA \
 		PART_LENGTH=$PART_LENGTH CHURN_OFFSET=$CHURN_OFFSET \
-		CHURN_LENGTH=$CHURN_LENGTH
+		CHURN_LENGTH=$CHURN_LENGTH WRITES_MIN=$WRITES_MIN
 	blk_device_start --verbose "$@"
 	# shellcheck disable=SC2046 # a list of arguments
 	vm_start $(blk_disk device.sock 04) || bail_out "the guest does not boot"
@@ -79,7 +80,7 @@ slots()
 	for part in 0 1 2 3; do
 		check "$name: part $part of the data is right" part_is_right $part
 	done
-	check "$name: writes went on meanwhile" at_least "$(vm_result churned)" 500
+	check "$name: writes went on meanwhile" at_least "$(vm_result churned)" $WRITES_MIN
 	check "$name: what they wrote is right" churned_is_right
 	# Parts 1 and 3 there and back, and part 1 back once more.
 	check "$name: requests were in the plugged memory" \

@@ -64,10 +64,11 @@ check_unplugged()
 	check "memory went with $all requests in flight" at_least $all 1
 }
 
-# It had memory mapped for the controller, and nothing is left of it.
+# It had requests done, and memory mapped for the controller, and nothing is left of it.
 check_killed()
 {
-	check "$1: it was at work" at_least "$(zc_value "$1" maps_before)" 4
+	check "$1: it was at work" is "$(zc_value "$1" at_work)" yes
+	check "$1: memory was mapped" at_least "$(zc_value "$1" maps_before)" 4
 	check "$1: nothing is mapped any more" is "$(zc_value "$1" maps_after)" 0
 	check "$1: no memory is left behind" is "$(zc_value "$1" regions_after)" 0
 }
@@ -115,7 +116,7 @@ check_machine()
 	check "the kernel has no complaint" no_splat
 }
 
-tap_plan 115
+tap_plan 119
 check_machine on
 check "no device address was a wrong one" is "$(vm_result faults)" 0
 check "an IOMMU has translated each" is "$(vm_result untranslated)" 0

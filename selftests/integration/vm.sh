@@ -84,7 +84,7 @@ vm_start()
 
 vm_runs()
 {
-	[ -n "$vm_pid" ] && kill -0 "$vm_pid" 2>/dev/null
+	[ -n "$vm_pid" ] && process_runs "$vm_pid"
 }
 
 # vm_await LINE SECONDS: has the guest reported LINE within that time?

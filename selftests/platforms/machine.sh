@@ -59,15 +59,14 @@ platform_is_up()
 	local end=$((SECONDS + BOOT_SECONDS))
 
 	until grep -qs '^up' report; do
-		kill -0 $qemu_pid 2>/dev/null && [ "$SECONDS" -lt $end ] || return 1
+		process_runs $qemu_pid && [ "$SECONDS" -lt $end ] || return 1
 		sleep 0.2
 	done
 }
 
 platform_kill()
 {
-	kill "$qemu_pid" 2>/dev/null || true
-	wait "$qemu_pid" 2>/dev/null || true
+	end_process $qemu_pid || true
 }
 
 # A guest without a first line is a failure of the test bed: one more try.
@@ -80,7 +79,7 @@ platform_run()
 		stage "booting $platform"
 		platform_boot "$@"
 		if platform_is_up; then
-			while [ -t 2 ] && kill -0 $qemu_pid 2>/dev/null; do
+			while [ -t 2 ] && process_runs $qemu_pid; do
 				stage "$platform: $(sed -n 's/^stage=//p' report | tail -n 1)"
 				sleep 0.5
 			done

@@ -8,8 +8,8 @@
  *   blkload zero  FILE OFFSET LENGTH         BLKZEROOUT, then compare with 0
  *   blkload rates OFFSET LENGTH SEED SLICES MS FILE...
  *   blkload busy  OFFSET LENGTH SEED FILE    load without end, to be killed
- *   blkload churn OFFSET LENGTH SEED SECONDS FILE
- *   blkload hold  OFFSET LENGTH SEED SECONDS FILE
+ *   blkload churn OFFSET LENGTH SEED SECONDS COUNT FILE
+ *   blkload hold  OFFSET LENGTH SEED SECONDS COUNT FILE
  *
  * fill and check take "-a GPA" first: the buffer is then memory whose pages
  * all lie at or above that guest physical address, e.g. in a memory slot that
@@ -20,8 +20,8 @@
  * else the machine does meets all of them alike. It prints, for each kind and
  * file,  rate.KIND.INDEX=BYTES NANOSECONDS. The range must be filled with SEED.
  *
- * churn and hold are in blkload_memory.c; the range must be filled with SEED, and
- * SIGTERM ends them early.
+ * churn and hold are in blkload_memory.c; the range must be filled with SEED. They
+ * last SECONDS, or until SIGTERM; longer where COUNT requests take longer.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -403,9 +403,9 @@ int main(int argc, char **argv)
 		die("see the head of its source for usage");
 	if (!strcmp(argv[1], "rates") || !strcmp(argv[1], "busy"))
 		return load_main(argc - 1, argv + 1);
-	if ((!strcmp(argv[1], "churn") || !strcmp(argv[1], "hold")) && argc == 7) {
-		r = open_range(argv[6], argv + 2);
-		run_memory(argv[1], &r, number(argv[5]));
+	if ((!strcmp(argv[1], "churn") || !strcmp(argv[1], "hold")) && argc == 8) {
+		r = open_range(argv[7], argv + 2);
+		run_memory(argv[1], &r, number(argv[5]), number(argv[6]));
 		return 0;
 	}
 

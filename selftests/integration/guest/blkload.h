@@ -32,7 +32,7 @@ void compare(const struct range *r, const uint64_t *buf, uint64_t at, size_t len
 void transfer(int fd, bool write, void *buf, size_t len, uint64_t at);
 void *buffer(size_t len);
 
-/* "churn" or "hold" for so long; see blkload_memory.c. */
-void run_memory(const char *kind, const struct range *r, uint64_t seconds);
+/* "churn" or "hold" for so long, and so many requests at least; see blkload_memory.c. */
+void run_memory(const char *kind, const struct range *r, uint64_t seconds, uint64_t least);
 
 #endif /* BLKLOAD_H */

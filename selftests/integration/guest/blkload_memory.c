@@ -40,7 +40,8 @@ static void on_term(int sig)
  * struct worker - a thread and its part of the load
  * @thread: the thread
  * @range: its part of the disk
- * @deadline: when it ends
+ * @deadline: when it ends, if it has made enough requests
+ * @least: so many are enough
  * @random: state of a generator
  * @count: requests
  * @generations: how often each block was written
@@ -49,6 +50,7 @@ struct worker {
 	pthread_t thread;
 	struct range range;
 	uint64_t deadline;
+	uint64_t least;
 	uint64_t random;
 	uint64_t count;
 	uint32_t *generations;
@@ -62,7 +64,7 @@ static uint64_t next_random(struct worker *w)
 
 static bool goes_on(const struct worker *w)
 {
-	return !ends && now_ns() < w->deadline;
+	return w->count < w->least || (!ends && now_ns() < w->deadline);
 }
 
 /* What block i of the worker's range holds after so many writes. */
@@ -125,7 +127,7 @@ static void *hold(void *arg)
 	return NULL;
 }
 
-void run_memory(const char *kind, const struct range *r, uint64_t seconds)
+void run_memory(const char *kind, const struct range *r, uint64_t seconds, uint64_t least)
 {
 	static struct worker workers[WORKERS];
 	uint64_t part = r->len / WORKERS / PAGE * PAGE, count = 0;
@@ -138,6 +140,7 @@ void run_memory(const char *kind, const struct range *r, uint64_t seconds)
 		w->range.offset += t * part;
 		w->range.len = part;
 		w->deadline = now_ns() + seconds * 1000000000;
+		w->least = (least + WORKERS - 1) / WORKERS;
 		w->random = t;
 		if (pthread_create(&w->thread, NULL, strcmp(kind, "hold") ? churn : hold, w))
 			die("no thread");

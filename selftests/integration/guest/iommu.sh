@@ -18,7 +18,8 @@ mkdir /mnt/guest
 blkload fill "$ours" "$RAW_OFFSET" "$RAW_LENGTH" "$SEED"
 
 stage "writing files"
-blkload churn "$RAW_OFFSET" "$RAW_LENGTH" "$SEED" "$LOAD_SECONDS" "$ours" > /tmp/churned &
+blkload churn "$RAW_OFFSET" "$RAW_LENGTH" "$SEED" "$LOAD_SECONDS" "$WRITES_MIN" "$ours" \
+	> /tmp/churned &
 churn=$!
 n=0
 while kill -0 $churn 2>/dev/null; do

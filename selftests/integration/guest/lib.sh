@@ -41,3 +41,21 @@ forget_cache()
 	sync
 	echo 3 > /proc/sys/vm/drop_caches
 }
+
+# was_told WORD: has the host left it on the disk $ours? See blk_tell() in blk.sh.
+was_told()
+{
+	[ "$(dd if="$ours" bs=4096 skip=$((WORD_OFFSET / 4096)) count=1 iflag=direct \
+		2>/dev/null | head -c ${#1})" = "$1" ]
+}
+
+# copy_until COMMAND...: copy a file of the host's, n times, until COMMAND succeeds.
+copy_until()
+{
+	while :; do
+		dd if=/mnt/host/whole of="/mnt/guest/copy$((n % 4))" bs=64k conv=fsync \
+			2>/dev/null
+		n=$((n + 1))
+		! "$@" || return 0
+	done
+}

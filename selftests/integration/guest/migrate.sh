@@ -3,7 +3,7 @@
 #
 # Runs in the guest, while it is moved to another machine: writes that know what they
 # have written; memory that only the device writes to, which must have come along; and
-# files.
+# files. They last LOAD_SECONDS, and on each side for SIDE_REQUESTS at least.
 
 . /lib.sh
 
@@ -13,17 +13,36 @@ sums host /mnt/host
 mkdir /mnt/guest
 blkload fill "$ours" "$RAW_OFFSET" "$RAW_LENGTH" "$SEED"
 
+# Reads and writes that the disk has done.
+requests()
+{
+	awk '{ print $1 + $5 }' "/sys/block/${ours##*/}/stat"
+}
+
+is_served()
+{
+	[ "$(requests)" -ge $((before + SIDE_REQUESTS)) ]
+}
+
+is_over()
+{
+	is_served && [ "$(date +%s)" -ge $end ]
+}
+
 stage "reading and writing while it is moved"
-echo "load begins" >&3
-blkload churn "$CHURN_OFFSET" "$CHURN_LENGTH" "$SEED" "$LOAD_SECONDS" "$ours" > /tmp/churned &
+end=$(($(date +%s) + LOAD_SECONDS))
+blkload churn "$CHURN_OFFSET" "$CHURN_LENGTH" "$SEED" 600 "$WRITES_MIN" "$ours" > /tmp/churned &
 churn=$!
-blkload hold "$RAW_OFFSET" "$HOLD_LENGTH" "$SEED" "$LOAD_SECONDS" "$ours" > /tmp/held &
+blkload hold "$RAW_OFFSET" "$HOLD_LENGTH" "$SEED" 600 "$READS_MIN" "$ours" > /tmp/held &
 hold=$!
 n=0
-while kill -0 $churn 2>/dev/null; do
-	dd if=/mnt/host/whole of="/mnt/guest/copy$((n % 4))" bs=64k conv=fsync 2>/dev/null
-	n=$((n + 1))
-done
+before=$(requests)
+copy_until is_served
+echo "load runs" >&3
+copy_until was_told moved
+before=$(requests)
+copy_until is_over
+kill $churn $hold || true
 wait $churn
 wait $hold
 echo "load ends" >&3

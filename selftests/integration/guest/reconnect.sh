@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 #
 # Runs in the guest: writes that know what they have written, and files, for
-# LOAD_SECONDS, while the host kills and restarts the device.
+# LOAD_SECONDS and as long as the host kills and restarts the device.
 
 . /lib.sh
 
@@ -12,15 +12,19 @@ sums host /mnt/host
 mkdir /mnt/guest
 blkload fill "$ours" "$RAW_OFFSET" "$RAW_LENGTH" "$SEED"
 
+is_over()
+{
+	was_told enough && [ "$(date +%s)" -ge $end ]
+}
+
 stage "writing while the device is killed"
 echo "load begins" >&3
-blkload churn "$RAW_OFFSET" "$RAW_LENGTH" "$SEED" "$LOAD_SECONDS" "$ours" > /tmp/churned &
+end=$(($(date +%s) + LOAD_SECONDS))
+blkload churn "$RAW_OFFSET" "$RAW_LENGTH" "$SEED" 600 "$WRITES_MIN" "$ours" > /tmp/churned &
 churn=$!
 n=0
-while kill -0 $churn 2>/dev/null; do
-	dd if=/mnt/host/whole of="/mnt/guest/copy$((n % 4))" bs=64k conv=fsync 2>/dev/null
-	n=$((n + 1))
-done
+copy_until is_over
+kill $churn || true
 wait $churn
 echo "churned=$(cat /tmp/churned)" >&3
 echo "files=$n" >&3

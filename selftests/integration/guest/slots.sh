@@ -39,7 +39,7 @@ ours=$(disk 04)
 base=$(mebibytes)
 write_read 0
 blkload fill "$ours" "$CHURN_OFFSET" "$CHURN_LENGTH" "$SEED"
-blkload churn "$CHURN_OFFSET" "$CHURN_LENGTH" "$SEED" 600 "$ours" > /tmp/churned &
+blkload churn "$CHURN_OFFSET" "$CHURN_LENGTH" "$SEED" 600 "$WRITES_MIN" "$ours" > /tmp/churned &
 churn=$!
 echo "first done" >&3
 

@@ -31,14 +31,28 @@ counter()
 	sed -n "s/^$1: //p" /sys/kernel/debug/guestmem/counters
 }
 
+# Its guest has one request back, and others in flight from then on.
+await_work()
+{
+	for try in $(seq 600); do
+		! grep -q '^guest: ok .* the first request is done' messages || return 0
+		usleep 100000
+	done
+	echo "$name: no request is done (try $try)" >&3
+	return 1
+}
+
 # The sample is killed with requests in flight: what is left behind?
 kill_one()
 {
+	: > messages
 	vmm "$@" --guest-mode write --repeat 10000000 --depth 64 &
-	sleep 2
+	at_work=no
+	! await_work || at_work=yes
+	echo "$name at_work=$at_work" >&3
 	echo "$name maps_before=$(counter maps)" >&3
-	# timeout's child.
-	killall -KILL zero-copy-vmm
+	# timeout's child; it may have ended by itself.
+	killall -KILL zero-copy-vmm || true
 	wait || true
 	echo "$name maps_after=$(counter maps)" >&3
 	echo "$name regions_after=$(counter regions)" >&3

@@ -33,7 +33,7 @@ static bool get_area(struct conn *c, uint16_t queues, uint16_t num, struct wire_
 }
 
 /* The device's own area. It must have nothing in it when nothing is under way. */
-static void get_and_use(struct world *w)
+static void use_own_area(struct world *w, bool give_back)
 {
 	struct wire_inflight wire;
 	struct area a;
@@ -48,17 +48,26 @@ static void get_and_use(struct world *w)
 	       "an area of %llu bytes", (unsigned long long)wire.size);
 	expect(ftruncate(a.fd, 0) && errno == EPERM, "the area can be truncated");
 	area_map(&a);
-	/* It works whether it is given back or not. */
-	if (now_ms() & 1)
+	if (give_back)
 		expect(area_set(&s.c, &wire, a.fd) == ANSWER_OK, "its own area is refused");
 	ring_start(&s.r);
 	session_use(&s, w, 20, 4);
+	/* The used ring is what was waited for; the area comes later. */
+	conn_settle(&s.c);
 	expect(a.first->version == 1 && a.first->desc_num == RING_NUM, "version %u, %u entries",
 	       a.first->version, a.first->desc_num);
 	expect(a.first->used_idx == s.r.used_idx, "used index %u, want %u", a.first->used_idx,
 	       s.r.used_idx);
 	area_must_be_empty(&a);
 	area_session_end(&s, &a);
+}
+
+/* It works whether it is given back or not. */
+static void get_and_use(struct world *w)
+{
+	use_own_area(w, true);
+	guest_renew(w);
+	use_own_area(w, false);
 }
 
 static void bad_counts(struct world *w)

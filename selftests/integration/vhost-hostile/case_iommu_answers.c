@@ -38,13 +38,6 @@ static void take_question(struct iommu_session *s, uint64_t iova, uint8_t perm)
 	       (unsigned long long)m.iova, m.perm);
 }
 
-/* Two messages, so that all that came before has had its effect. */
-static void settle(struct iommu_session *s)
-{
-	msg_get_u64(&s->s.c, GET_FEATURES);
-	msg_get_u64(&s->s.c, GET_FEATURES);
-}
-
 /* One page of data is at another IOVA. */
 static void put_data(struct request *q, struct ring *r, uint64_t gpa, uint16_t flags)
 {
@@ -99,7 +92,7 @@ static void other_channel(struct world *w)
 		iommu_must_ask(&s);
 		if (closed) {
 			shutdown(s.channel, SHUT_RDWR);
-			settle(&s);
+			conn_settle(&s.s.c);
 		}
 		expect(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair),
 		       "socketpair: %m");
@@ -156,7 +149,7 @@ static void denied_among_others(struct world *w)
 		ring_kick(&r);
 		take_question(&s, iova, IOTLB_RW);
 		iommu_answer(&s, 1);
-		settle(&s);
+		conn_settle(&s.s.c);
 		expect(iommu_update(&s, iova, PAGE, user, IOTLB_RW) == ANSWER_OK, "no update");
 		iommu_answer(&s, 0);
 		expect(ring_wait(&r) == OUTCOME_DONE, "a request is lost");
@@ -197,7 +190,7 @@ static void denied_writer(struct world *w)
 			      VRING_DESC_F_NEXT, (uint16_t)(out.head + 1));
 		ring_offer(reader, out.head);
 		ring_kick(reader);
-		settle(&s);
+		conn_settle(&s.s.c);
 		iommu_answer(&s, 1);
 		while (request_status(&in, w->guest) == STATUS_NONE ||
 		       request_status(&out, w->guest) == STATUS_NONE) {

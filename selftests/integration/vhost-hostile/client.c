@@ -240,6 +240,11 @@ uint64_t msg_get_u64(struct conn *c, uint32_t request)
 	return value;
 }
 
+void conn_settle(struct conn *c)
+{
+	expect(process_comes_to_rest(c->pid, PATIENCE_CPU_MS), "the device does not come to rest");
+}
+
 enum answer msg_get_base(struct conn *c, uint32_t index, uint32_t *base)
 {
 	struct wire_state s = { .index = index };

@@ -80,6 +80,12 @@ void msg_must_not(struct conn *c, uint32_t request, const void *payload, uint32_
 /* Send a request that has a reply of 64 bits, and return that. */
 uint64_t msg_get_u64(struct conn *c, uint32_t request);
 
+/*
+ * Wait until the device has nothing to do: all that came before has had its effect, a kick
+ * too. An answer would not tell that: the next message can be heard before a ring is.
+ */
+void conn_settle(struct conn *c);
+
 /* The rings' next available index, as the device tells when it stops one. */
 enum answer msg_get_base(struct conn *c, uint32_t index, uint32_t *base);
 

@@ -17,6 +17,9 @@
 
 #include "watch.h"
 
+/* So often in a row, a process at rest is seen to sleep. */
+#define REST 5
+
 /* malloc() may keep this many mappings more than it had. */
 #define MAPS_SLACK 8
 
@@ -74,10 +77,11 @@ bool holdings_settle(const struct holdings *before, int pid)
 	return false;
 }
 
-uint64_t process_cpu_ms(int pid)
+/* Return: the state of the process: 'R' if it runs, or would if others let it. */
+static char read_stat(int pid, uint64_t *cpu_ms)
 {
 	unsigned long long user, system;
-	char path[64], line[1024];
+	char path[64], line[1024], state;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -86,9 +90,35 @@ uint64_t process_cpu_ms(int pid)
 	fclose(f);
 	/* The name, in parentheses, may have anything in it. */
 	expect(sscanf(strrchr(line, ')') + 1,
-		      " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
-		      &system) == 2, "%s: %s", path, line);
-	return (user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+		      " %c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &state, &user,
+		      &system) == 3, "%s: %s", path, line);
+	*cpu_ms = (user + system) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);
+	return state;
+}
+
+uint64_t process_cpu_ms(int pid)
+{
+	uint64_t cpu;
+
+	read_stat(pid, &cpu);
+	return cpu;
+}
+
+bool process_comes_to_rest(int pid, uint64_t cpu_ms)
+{
+	uint64_t end = now_ms() + PATIENCE_MS, cpu_end = process_cpu_ms(pid) + cpu_ms;
+	uint64_t cpu, before = 0;
+	unsigned int idle = 0;
+
+	/* Time goes by for one that gets no processor, too: that is not to be idle. */
+	while (idle < REST && now_ms() < end) {
+		sleep_ms(10);
+		idle = read_stat(pid, &cpu) == 'S' && cpu == before ? idle + 1 : 0;
+		if (cpu >= cpu_end)
+			return false;
+		before = cpu;
+	}
+	return idle == REST;
 }
 
 /* Of [off, off + len), what @e has. */

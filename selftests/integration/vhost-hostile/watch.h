@@ -29,6 +29,9 @@ bool holdings_settle(const struct holdings *before, int pid);
 /* Processor time that a process has used, in ms. */
 uint64_t process_cpu_ms(int pid);
 
+/* Does it wait for something to happen, before it has used so much more of that? */
+bool process_comes_to_rest(int pid, uint64_t cpu_ms);
+
 /**
  * struct patience - when to wait no longer for a process
  * @pid: the process; all else is 0 at first

@@ -37,6 +37,9 @@ void run_load(struct dev *d, uint32_t type)
 			queue_kick(d, since);
 		if (!good || !queue_wait(d, &id, &len))
 			break;
+		/* For who waits until the disk is at work. */
+		if (!done)
+			result(*status_of((uint16_t)id) == S_OK, "the first request is done");
 		do {
 			good &= *status_of((uint16_t)id) == S_OK;
 			blk_end(d, (uint16_t)id);
