@@ -4,8 +4,8 @@
 # probe-accel.sh KERNEL: print the value of QEMU's -accel for the kernel in
 # folder KERNEL (see fetch-kernel.sh). KVM only if it has really booted this
 # kernel once: a /dev/kvm that opens may still be unable to. The finding is
-# kept in KERNEL/accel; that it took too long is none, as others may have had the
-# machine. GM_ACCEL overrides it.
+# kept in KERNEL/accel; that it took too long is one the second time only, as others
+# may have had the machine. GM_ACCEL overrides it.
 #
 # Without KVM, one thread translates for all CPUs: with one for each, QEMU 7.2
 # can keep the translation of code that another CPU is changing, and a kernel
@@ -69,8 +69,12 @@ status=0
 case $status in
 $((21 << 1 | 1))) echo kvm > "$kernel/accel" ;;
 124 | 137)
-	echo "$tcg"
-	exit 0
+	if [ ! -e "$kernel/accel.late" ]; then
+		: > "$kernel/accel.late"
+		echo "$tcg"
+		exit 0
+	fi
+	echo tcg > "$kernel/accel"
 	;;
 *) echo tcg > "$kernel/accel" ;;
 esac

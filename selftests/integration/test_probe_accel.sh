@@ -11,12 +11,18 @@ if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
 fi
 unset GM_ACCEL
 
-# finds STATUS ANSWER [KEPT]: with a QEMU that ends with STATUS
+# finds STATUS ANSWER [KEPT]: with a QEMU that ends with STATUS, the first time
 finds()
+{
+	rm -rf kernel
+	finds_again "$@"
+}
+
+finds_again()
 {
 	local answer
 
-	rm -rf bin kernel
+	rm -rf bin
 	mkdir -p bin kernel/modules
 	printf '#!/bin/sh\nexit %d\n' "$1" > bin/qemu-system-x86_64
 	chmod +x bin/qemu-system-x86_64
@@ -24,9 +30,11 @@ finds()
 	is "${answer%%,*}" "$2" && is "$(cat kernel/accel 2>/dev/null)" "${3-}"
 }
 
-tap_plan 4
+tap_plan 6
 check "a guest that boots has KVM, and that is kept" finds 43 kvm kvm
 check "where QEMU fails there is none, and that is kept" finds 134 tcg tcg
 check "where it takes too long, it may be another time" finds 124 tcg
+check "and is so" finds_again 43 kvm kvm
 check "the same where it has to be killed" finds 137 tcg
+check "but for the second time" finds_again 137 tcg tcg
 [ "$checks_failed" = 0 ]
