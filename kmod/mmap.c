@@ -64,11 +64,12 @@ static int guestmem_mmap_pages(struct guestmem_region *region,
 	for (done = 0; done < total; done += batch) {
 		if (fatal_signal_pending(current))
 			return -EINTR;
+		/* Not after the last: a revoke waits for what is left to do then. */
+		cond_resched();
 		batch = min(total - done, GUESTMEM_MMAP_BATCH);
 		err = guestmem_mmap_batch(region, vma, done, batch);
 		if (err)
 			return err;
-		cond_resched();
 	}
 	return 0;
 }
@@ -134,7 +135,8 @@ static bool guestmem_is_mapped(const struct guestmem_region *region)
  *
  * A mapping that mmap(2) is about to finish has its pages already and is in no
  * list yet where it could be found: it is waited for. Not for ever: who was
- * sent a page over TCP may have it mapped, and keeps it.
+ * sent a page over TCP may have it mapped, and keeps it; and a process can see to
+ * it that its own mmap(2) gets no CPU. The pages are free when they have gone.
  */
 void guestmem_mmap_revoke(struct dma_buf *dmabuf)
 {

@@ -281,8 +281,10 @@ struct guestmem_region_info {
  * CPU mappings of it are torn down: touching them is SIGBUS from then on, and
  * new ones fail with ENODEV. The memory is freed, or unpinned, at once and no
  * longer counts as locked; pages that the kernel is using at the time (direct
- * I/O in flight) follow when it has done. The memory that a GUESTMEM_PIN region
- * was made of stays mapped for its owner. Revoking twice is no error.
+ * I/O in flight, registered buffers, an mmap(2) that for a second has got no CPU
+ * to return with) follow when it has done, and who has them so keeps them until
+ * then. The memory that a GUESTMEM_PIN region was made of stays mapped for its
+ * owner. Revoking twice is no error.
  *
  * Only the open file of the control device that has made a region can revoke
  * it.
