@@ -89,7 +89,7 @@ driver_is_content()
 	! grep -iE 'is not a head|I/O error|virtio.*(bug|fail)' console
 }
 
-tap_plan 14
+tap_plan 12
 blk_prepare reconnect.sh LOAD_SECONDS=$LOAD_SECONDS WRITES_MIN=$WRITES_MIN
 : > killed.log
 blk_device_start --verbose
@@ -106,7 +106,6 @@ while [ "$SECONDS" -lt $end ] || [ $kills -lt "$KILLS_MIN" ]; do
 	await_service
 	kills=$((kills + 1))
 done
-check "the load has outlasted all kills" is "$(vm_result churned)" ""
 blk_tell enough
 guest=0
 vm_wait || guest=$?
@@ -119,7 +118,6 @@ check "the file system is clean" blk_fs_clean
 check "the raw range is as the guest has left it" raw_is_equal
 check "the guest's driver is content" driver_is_content
 check "the guest has written enough" at_least "$(vm_result churned)" $WRITES_MIN
-check "the device was killed often" at_least $kills "$KILLS_MIN"
 check "kills met requests in flight" at_least "$noted" $((kills / 2))
 check "these were done again" were_done_again
 check "no request failed" is "$(blk_stat errors)" 0

@@ -18,13 +18,18 @@ is_left_alone()
 {
 	! process_runs "$1" || return 1
 	end_process "$1" || true
+	# Of two signals, bash takes the lower one first.
+	kill -WINCH "$1"
+	until [ -e heard ]; do
+		sleep 0.1
+	done
 	[ ! -e hit ]
 }
 
 # The number of a process that is no child of ours, as one of ours may have had it.
-stranger=$(bash -c 'trap "touch hit; exit" TERM; touch ready; while :; do sleep 0.1; done' \
-	> /dev/null & echo $!)
-defer "kill -KILL $stranger"
+stranger=$(bash -c 'trap "touch hit" TERM; trap "touch heard" WINCH; touch ready
+	while :; do sleep 0.1; done' > /dev/null & echo $!)
+defer "kill -KILL $stranger 2>/dev/null"
 until [ -e ready ]; do
 	sleep 0.1
 done

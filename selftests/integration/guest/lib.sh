@@ -49,13 +49,17 @@ was_told()
 		2>/dev/null | head -c ${#1})" = "$1" ]
 }
 
-# copy_until COMMAND...: copy a file of the host's, n times, until COMMAND succeeds.
+# copy_until COMMAND...: copy a file of the host's, n times, until COMMAND succeeds. All of
+# the processes $loads must run as long.
 copy_until()
 {
 	while :; do
 		dd if=/mnt/host/whole of="/mnt/guest/copy$((n % 4))" bs=64k conv=fsync \
 			2>/dev/null
 		n=$((n + 1))
+		for load in $loads; do
+			kill -0 "$load" || return 1
+		done
 		! "$@" || return 0
 	done
 }

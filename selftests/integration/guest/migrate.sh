@@ -35,6 +35,7 @@ blkload churn "$CHURN_OFFSET" "$CHURN_LENGTH" "$SEED" 600 "$WRITES_MIN" "$ours" 
 churn=$!
 blkload hold "$RAW_OFFSET" "$HOLD_LENGTH" "$SEED" 600 "$READS_MIN" "$ours" > /tmp/held &
 hold=$!
+loads="$churn $hold"
 n=0
 before=$(requests)
 copy_until is_served
@@ -42,10 +43,9 @@ echo "load runs" >&3
 copy_until was_told moved
 before=$(requests)
 copy_until is_over
-kill $churn $hold || true
+kill $churn $hold
 wait $churn
 wait $hold
-echo "load ends" >&3
 echo "churned=$(cat /tmp/churned)" >&3
 echo "held=$(cat /tmp/held)" >&3
 echo "files=$n" >&3

@@ -22,9 +22,10 @@ echo "load begins" >&3
 end=$(($(date +%s) + LOAD_SECONDS))
 blkload churn "$RAW_OFFSET" "$RAW_LENGTH" "$SEED" 600 "$WRITES_MIN" "$ours" > /tmp/churned &
 churn=$!
+loads=$churn
 n=0
 copy_until is_over
-kill $churn || true
+kill $churn
 wait $churn
 echo "churned=$(cat /tmp/churned)" >&3
 echo "files=$n" >&3
