@@ -368,4 +368,35 @@ TEST_F(iotlb, denied_without_room)
 	EXPECT_EQ(2, self->stats.iotlb_asked);
 }
 
+/* But not if the page is there by then, for what was asked, be it lost again or not. */
+static void deny_and_map(struct __test_metadata *_metadata, FIXTURE_DATA(iotlb) *self,
+			 uint8_t perm)
+{
+	ASSERT_EQ(0, start_queue(self, 1, SECOND));
+	offer_read(self, SECOND, NOWHERE);
+	set_avail(self, 0, DEPTH);
+	EXPECT_EQ(0, backend_run(&self->backend));
+	ASSERT_EQ(DEPTH, self->disk.in_flight);
+	EXPECT_EQ(1, self->stats.iotlb_asked);
+	ASSERT_TRUE(deny(self));
+	EXPECT_EQ(0, update(self, NOWHERE, OTHER, PAGE_SIZE, perm));
+	lose(self, NOWHERE, PAGE_SIZE);
+	disk_wait(&self->disk);
+	EXPECT_EQ(0, backend_run(&self->backend));
+}
+
+TEST_F(iotlb, denied_and_mapped)
+{
+	deny_and_map(_metadata, self, VU_IOTLB_RW);
+	EXPECT_EQ(NONE, self->host[SECOND + STATUS]);
+	EXPECT_EQ(2, self->stats.iotlb_asked);
+}
+
+TEST_F(iotlb, denied_and_mapped_to_be_read)
+{
+	deny_and_map(_metadata, self, VU_IOTLB_RO);
+	EXPECT_EQ(VIRTIO_BLK_S_IOERR, self->host[SECOND + STATUS]);
+	EXPECT_EQ(1, self->stats.iotlb_asked);
+}
+
 TEST_HARNESS_MAIN

@@ -222,12 +222,32 @@ static enum gm_perm perm_of(const struct vu_iotlb *m)
 	return perms[m->perm];
 }
 
+/* A "no" that nobody has taken yet is out of date. */
+static void forget_denied(struct viommu *v, const struct vu_iotlb *m)
+{
+	uint64_t first = m->iova & ~(uint64_t)(PAGE_SIZE - 1), last = m->iova + (m->size - 1);
+	unsigned int i = 0;
+
+	while (i < v->denied_count) {
+		uint64_t page = v->denied[i] & ~(uint64_t)VIOMMU_WRITE;
+
+		if (page < first || page > last ||
+		    (page != v->denied[i] && !(perm_of(m) & GM_PERM_WRITE)))
+			i++;
+		else
+			v->denied[i] = v->denied[--v->denied_count];
+	}
+}
+
 int viommu_update(struct viommu *v, const struct vu_iotlb *m, gm_gpa_t target)
 {
 	int err = gm_iommu_map(v->iommu, gm_iova(m->iova), m->size, target, perm_of(m));
 
 	v->stats->iotlb_updates++;
-	return err ? because_gm(err, "IOTLB update") : 0;
+	if (err)
+		return because_gm(err, "IOTLB update");
+	forget_denied(v, m);
+	return 0;
 }
 
 bool viommu_is_missing(const struct viommu *v, uint64_t iova, uint64_t len)
