@@ -16,6 +16,8 @@ static inline void dma_write_barrier(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 #elif defined(__aarch64__)
 	__asm__ volatile("dmb oshst" : : : "memory");
+#elif defined(__riscv)
+	__asm__ volatile("fence w, o" : : : "memory");
 #else
 	__sync_synchronize();
 #endif
@@ -31,6 +33,8 @@ static inline void dma_read_barrier(void)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 #elif defined(__aarch64__)
 	__asm__ volatile("dmb oshld" : : : "memory");
+#elif defined(__riscv)
+	__asm__ volatile("fence ir, r" : : : "memory");
 #else
 	__sync_synchronize();
 #endif
