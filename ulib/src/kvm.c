@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <guestmem/kvm.h>
 
@@ -282,6 +284,15 @@ static bool is_reset(struct gm_kvm_rings *r)
 	return all;
 }
 
+/* As the kernel has it. The C library's own would leave out signals of its own. */
+static uint64_t set_signal_mask(uint64_t mask)
+{
+	uint64_t before = 0;
+
+	syscall(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &before, sizeof(mask));
+	return before;
+}
+
 /*
  * Let KVM watch all pages again that were read. Since Linux 6.17, a signal makes it
  * end early; if that comes in the midst, some pages count as reset and are not
@@ -289,18 +300,16 @@ static bool is_reset(struct gm_kvm_rings *r)
  */
 static int reset_rings(struct gm_kvm_rings *r)
 {
-	sigset_t all, before;
+	uint64_t before = set_signal_mask(UINT64_MAX);
 	int tries = 0, ret = 0;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (!ret && !is_reset(r)) {
 		if (tries++ == RESET_TRIES)
 			ret = gm_error_set(-EINTR, GM_ERR_IO, 0, 0);
 		else if (ioctl(r->vm, KVM_RESET_DIRTY_RINGS, 0) < 0)
 			ret = ioctl_error(NULL);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	set_signal_mask(before);
 	return ret;
 }
 

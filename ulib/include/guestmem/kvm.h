@@ -109,9 +109,11 @@ GM_API int gm_kvm_rings_add(struct gm_kvm_rings *rings, int vcpu);
  * before the last harvest they are stopped. Any thread may call it, also several
  * at once. Its signals wait meanwhile.
  *
- * Linux from 6.17 on may forget to watch some pages if a reset is interrupted. Signals
- * can't do that here; completions of io_uring can, in the thread that submitted: call
- * it in another.
+ * Linux from 6.17 on may forget to watch some pages if a reset is interrupted, and nobody
+ * can tell. Signals that a thread can hold back can't do that here. Others can: SIGSTOP and
+ * job control, a debugger that attaches, a cgroup that is frozen, the machine's suspend;
+ * and completions of io_uring, in the thread that submitted: call it in another. After one
+ * of these, a harvest must take all pages for dirty.
  *
  * Return: entries that were marked; the error of KVM_RESET_DIRTY_RINGS (GM_ERR_IO), or
  * -EINTR (GM_ERR_IO) it does not come to its end, with all marked that was told: what
