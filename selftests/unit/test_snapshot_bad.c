@@ -5,6 +5,7 @@
  */
 #include "kselftest_harness.h"
 #include <endian.h>
+#include <sys/stat.h>
 #include "scale.h"
 #include "snap.h"
 
@@ -207,6 +208,23 @@ TEST_F(bad, file_that_gets_shorter_while_it_is_open)
 	EXPECT_FAIL_KIND(gm_snapshot_load(s, self->into.m, 0, NULL, NULL), ERANGE,
 			 GM_ERR_FILE_RANGE);
 	EXPECT_TRUE(untouched(self));
+	gm_snapshot_close(s);
+}
+
+/* At its end are zeros, of which it has nothing but the length. */
+TEST_F(bad, file_that_loses_a_hole_while_it_is_open)
+{
+	struct gm_snapshot *s;
+	struct stat st;
+	int fd = gm_file_fd(self->file);
+
+	guest_put(&self->g, GPA1 + LEN1 - 2 * PAGE, 0, 2 * PAGE);
+	snap_save(&self->g, self->file, 0);
+	ASSERT_OK(gm_snapshot_open(self->file, &s));
+	ASSERT_OK(gm_snapshot_verify(s, NULL, NULL));
+	ASSERT_EQ(0, fstat(fd, &st));
+	ASSERT_EQ(0, ftruncate(fd, st.st_size - 1));
+	EXPECT_FAIL_KIND(gm_snapshot_verify(s, NULL, NULL), ERANGE, GM_ERR_FILE_RANGE);
 	gm_snapshot_close(s);
 }
 
