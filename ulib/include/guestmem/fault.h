@@ -38,7 +38,7 @@ GM_API int gm_fault_enable(void);
  * @r: a region with a host address, mapped by the library
  *
  * The watch ends with the region. gm_fault_enable() comes first. A forked child has the
- * watches of what memory it has.
+ * watches of what memory it has; that of a driver is taken for the parent's alone.
  *
  * Return: 0; -EOPNOTSUPP (GM_ERR_NO_HOST_ADDR) no mapping of the library's;
  * -EINVAL (GM_ERR_OPTION) gm_fault_enable() was not called; -ENOSPC
