@@ -47,7 +47,7 @@ platform_boot()
 	rm -f report console
 	timeout --foreground -k 5 "$SECONDS_MAX" "${qemu[@]}" -nodefaults \
 		-no-user-config -display none -no-reboot -smp 4 -m 2048 \
-		-accel tcg,thread=multi -kernel "$dir/image" -initrd initramfs \
+		-accel "tcg,thread=$threads" -kernel "$dir/image" -initrd initramfs \
 		-append "console=$console loglevel=5 panic=-1 report=$report ${PLATFORM_APPEND:-}" \
 		"${serial[@]}" "$@" < /dev/null > qemu.log 2>&1 &
 	qemu_pid=$!
