@@ -235,7 +235,7 @@ void gm_mapping_unwatch(struct gm_mapping *m)
 
 int gm_region_fault(const struct gm_region *r)
 {
-	const struct gm_region *root = r->base ? r->base : r;
+	const struct gm_region *root = gm_region_root_const(r);
 
 	if (gm_likely(!__atomic_load_n(&root->faulted, __ATOMIC_ACQUIRE)))
 		return 0;

@@ -204,7 +204,7 @@ static int check_held(const struct gm_region *root, uint64_t off, uint64_t len,
 int gm_region_check_held(const struct gm_region *r, gm_roff_t off,
 			 gm_size_t len, uint32_t what)
 {
-	const struct gm_region *root = r->base ? r->base : r;
+	const struct gm_region *root = gm_region_root_const(r);
 	int ret;
 
 	pthread_mutex_lock(&all.lock);

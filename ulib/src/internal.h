@@ -177,7 +177,12 @@ int gm_epoch_wait(uint64_t *passed);
 
 /* --- region.c, hold.c --- */
 
-/* The region whose memory this is: itself, but for pinned ones. */
+/* The region whose memory this is: itself, but for pinned ones and aliases. */
+static inline const struct gm_region *gm_region_root_const(const struct gm_region *r)
+{
+	return r->base ? r->base : r;
+}
+
 static inline struct gm_region *gm_region_root(struct gm_region *r)
 {
 	return r->base ? r->base : r;

@@ -226,20 +226,15 @@ int gm_region_new_xen(gm_gpa_t gpa, gm_size_t len, const struct gm_xen_opts *xen
 	return 0;
 }
 
-/* The one that was made here: an alias has its memory, too. */
-static const struct gm_region *root_of(const struct gm_region *r)
-{
-	return r->base ? r->base : r;
-}
-
+/* Of the region that was made here: an alias has its memory, too. */
 uint32_t gm_region_xen_flags(const struct gm_region *r)
 {
-	return root_of(r)->xen_flags;
+	return gm_region_root_const(r)->xen_flags;
 }
 
 uint32_t gm_region_xen_data(const struct gm_region *r)
 {
-	return root_of(r)->xen_data;
+	return gm_region_root_const(r)->xen_data;
 }
 
 int gm_region_xen_stats(struct gm_region *r, struct gm_xen_stats *out)
