@@ -18,7 +18,8 @@ struct ask {
 	struct iommu_guest g;
 	struct gm_iommu *iommu;
 	struct gm_view v;
-	bool by_other;		/* another thread tells */
+	void *(*tells)(void *);	/* tells it; NULL, or not if that fails */
+	bool by_other;		/* in another thread */
 	uint64_t taken;		/* page that is taken back */
 	uint64_t calls;
 	int ret;		/* of a call that is not allowed */
@@ -72,8 +73,8 @@ static void *tell_two(void *arg)
 	return ret ? a : NULL;
 }
 
-static int translate_two(void *ctx, struct gm_iommu *iommu, gm_iova_t iova,
-			 gm_size_t len, enum gm_perm perm)
+static int translate_told(void *ctx, struct gm_iommu *iommu, gm_iova_t iova,
+			  gm_size_t len, enum gm_perm perm)
 {
 	struct ask *a = ctx;
 	void *failed = NULL;
@@ -82,21 +83,23 @@ static int translate_two(void *ctx, struct gm_iommu *iommu, gm_iova_t iova,
 	(void)iommu, (void)iova, (void)len, (void)perm;
 	a->calls++;
 	if (!a->by_other)
-		return tell_two(a) ? -EIO : 0;
-	if (pthread_create(&t, NULL, tell_two, a))
+		return a->tells(a) ? -EIO : 0;
+	if (pthread_create(&t, NULL, a->tells, a))
 		return -EIO;
 	pthread_join(t, &failed);
 	return failed ? -EIO : 0;
 }
 
+static const struct gm_iommu_ops told_ops = { .translate = translate_told };
+
 static void lost_at_once(struct __test_metadata *_metadata, bool by_other)
 {
-	static const struct gm_iommu_ops ops = { .translate = translate_two };
 	struct ask a;
 	uint32_t x = 0;
 	int i;
 
-	ASSERT_OK(setup(&a, &ops));
+	ASSERT_OK(setup(&a, &told_ops));
+	a.tells = tell_two;
 	a.by_other = by_other;
 	iommu_guest_host(&a.g, GPA)[8] = 0x42;
 	for (i = 1; i <= 3; i++) {
@@ -132,28 +135,14 @@ static void *tell_and_take_back(void *arg)
 	return failed;
 }
 
-static int translate_back(void *ctx, struct gm_iommu *iommu, gm_iova_t iova,
-			  gm_size_t len, enum gm_perm perm)
-{
-	struct ask *a = ctx;
-	void *failed = NULL;
-	pthread_t t;
-
-	(void)iommu, (void)iova, (void)len, (void)perm;
-	a->calls++;
-	if (pthread_create(&t, NULL, tell_and_take_back, a))
-		return -EIO;
-	pthread_join(t, &failed);
-	return failed ? -EIO : 0;
-}
-
 TEST(answer_that_was_invalidated_is_not_used)
 {
-	static const struct gm_iommu_ops ops = { .translate = translate_back };
 	struct ask a;
 	uint32_t x;
 
-	ASSERT_OK(setup(&a, &ops));
+	ASSERT_OK(setup(&a, &told_ops));
+	a.tells = tell_and_take_back;
+	a.by_other = true;
 	ASSERT_OK(gm_view_read_u32(&a.v, gm_gpa(IOVA), &x));
 	EXPECT_EQ(2, a.calls);
 	teardown(&a);
@@ -182,33 +171,16 @@ static void *tell_and_take_back_part(void *arg)
 	return ret ? a : NULL;
 }
 
-static int translate_back_part(void *ctx, struct gm_iommu *iommu,
-			       gm_iova_t iova, gm_size_t len,
-			       enum gm_perm perm)
-{
-	struct ask *a = ctx;
-	void *failed = NULL;
-	pthread_t t;
-
-	(void)iommu, (void)iova, (void)len, (void)perm;
-	a->calls++;
-	if (pthread_create(&t, NULL, tell_and_take_back_part, a))
-		return -EIO;
-	pthread_join(t, &failed);
-	return failed ? -EIO : 0;
-}
-
 /* 8 bytes at @iova are @want, after so many questions. */
 static void part_invalidated(struct __test_metadata *_metadata, uint64_t taken,
 			     uint64_t iova, uint64_t calls, uint64_t want)
 {
-	static const struct gm_iommu_ops ops = {
-		.translate = translate_back_part,
-	};
 	struct ask a;
 	uint64_t x;
 
-	ASSERT_OK(setup(&a, &ops));
+	ASSERT_OK(setup(&a, &told_ops));
+	a.tells = tell_and_take_back_part;
+	a.by_other = true;
 	a.taken = taken;
 	memset(iommu_guest_host(&a.g, GPA + 2 * PAGE), 0x22, 2 * PAGE);
 	memset(iommu_guest_host(&a.g, GPA + 5 * PAGE), 0x55, PAGE);
